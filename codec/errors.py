@@ -1,0 +1,163 @@
+"""The one error hierarchy of the project.
+
+Every error carries where it happened, as far as that is known: the name of the input or output (`path`), the byte offset in it
+(`offset`) and the data element (`element`, a path such as ``(0008,1140)[0].(0008,1155)``). The command maps each class to one
+exit code in one table (`stream/cli/exit_codes.py`).
+
+    Error
+    ├─ FormatError               the input is not the DICOM it claims to be
+    │   ├─ NotDicom              nothing recognisable at the beginning
+    │   ├─ EmptyInput            no byte at all
+    │   ├─ Truncated             the input ends inside a data element
+    │   ├─ BadStructure          lengths, items or delimiters that contradict each other
+    │   ├─ LimitExceeded         nesting, size or count beyond a configured bound
+    │   ├─ MetaHeaderMissing     file format demanded, data set found
+    │   └─ UnorderedInput        order of data elements that this way of reading cannot digest
+    ├─ SourceError               the input cannot be opened or read (carries the OSError)
+    ├─ SinkError                 the output cannot be written (carries the OSError)
+    ├─ DumpError                 the dump file cannot be created
+    ├─ SigningError              a signature cannot be created
+    │   ├─ KeyMismatch, UnsupportedKey, NothingToSign, UnsignableElement, ElementNotFound,
+    │   ├─ UnusableMacSyntax, NoMacIdLeft, CryptoFailure, PlanMismatch
+    ├─ AlgorithmUnavailable      the platform lacks a MAC algorithm
+    ├─ TrustError
+    │   ├─ BadCertificateFile
+    │   └─ BadKeyFile
+    ├─ UnsupportedSyntax         no conversion to the wanted transfer syntax
+    └─ VerificationFailed        raised only by VerificationReport.raise_for_status()
+"""
+
+from __future__ import annotations
+
+
+class Error(Exception):
+    """Base of all errors the library raises.
+
+    `message` says what is wrong; `path`, `offset` (bytes from the start of the input; for deflated data sets, of the inflated
+    stream) and `element` say where. Unknown parts are None.
+    """
+
+    def __init__(
+        self, message: str, *, path: str | None = None, offset: int | None = None, element: str | None = None
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.path = path
+        self.offset = offset
+        self.element = element
+
+    def __str__(self) -> str:
+        where = [self.path] if self.path is not None else []
+        if self.offset is not None:
+            where.append(f"offset {self.offset}")
+        if self.element:
+            where.append(f"element {self.element}")
+        return f"{', '.join(where)}: {self.message}" if where else self.message
+
+
+class FormatError(Error):
+    """The input is not well-formed DICOM (PS3.5, PS3.10)."""
+
+
+class NotDicom(FormatError):
+    """Nothing at the beginning of the input looks like a DICOM file or data set."""
+
+
+class EmptyInput(FormatError):
+    """The input has no bytes."""
+
+
+class Truncated(FormatError):
+    """The input ends inside a data element, item or sequence."""
+
+
+class BadStructure(FormatError):
+    """Lengths, items or delimiters contradict each other."""
+
+
+class LimitExceeded(FormatError):
+    """Nesting depth, size or number of something exceeds a configured bound."""
+
+
+class MetaHeaderMissing(FormatError):
+    """File format was demanded, but the input has no file meta information."""
+
+
+class UnorderedInput(FormatError):
+    """Data elements are out of ascending tag order where one forward pass cannot digest them."""
+
+
+class SourceError(Error):
+    """The input cannot be opened or read; `__cause__` is the system's error."""
+
+
+class SinkError(Error):
+    """The output cannot be created or written; `__cause__` is the system's error."""
+
+
+class DumpError(Error):
+    """The dump file cannot be created or written."""
+
+
+class SigningError(Error):
+    """A signature cannot be created."""
+
+
+class KeyMismatch(SigningError):
+    """Certificate and private key hold different public keys."""
+
+
+class UnsupportedKey(SigningError):
+    """The key is neither RSA, DSA nor EC."""
+
+
+class NothingToSign(SigningError):
+    """The data set or item has no data elements."""
+
+
+class UnsignableElement(SigningError):
+    """A listed data element is present but cannot be signed (UN, group length, ...)."""
+
+
+class ElementNotFound(SigningError):
+    """A listed data element is absent."""
+
+
+class UnusableMacSyntax(SigningError):
+    """Pixel Data is not available in the MAC calculation transfer syntax."""
+
+
+class NoMacIdLeft(SigningError):
+    """All 65536 MAC ID numbers of the level are in use."""
+
+
+class CryptoFailure(SigningError):
+    """The cryptographic library refused, or the new signature does not verify."""
+
+
+class PlanMismatch(SigningError):
+    """The input changed, or is not what the caller promised, while it was being signed."""
+
+
+class AlgorithmUnavailable(Error):
+    """The platform offers no implementation of a MAC algorithm."""
+
+
+class TrustError(Error):
+    """A key or certificate cannot be used."""
+
+
+class BadCertificateFile(TrustError):
+    """A certificate file cannot be read."""
+
+
+class BadKeyFile(TrustError):
+    """A private key file cannot be read, or the password is wrong or missing."""
+
+
+class UnsupportedSyntax(Error):
+    """The output cannot be written in the wanted transfer syntax."""
+
+
+class VerificationFailed(Error):
+    """At least one signature is not OK, or none is present although required."""

@@ -1,0 +1,175 @@
+"""Plain result objects of signing and verifying."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ..codec.errors import VerificationFailed
+
+if TYPE_CHECKING:
+    from .trust.certificates import Certificate
+
+Location = tuple[tuple[int, int], ...]
+"""Path to a data set or item: (sequence tag, item number from 0) per level; empty for the main data set."""
+
+
+class Verdict(enum.Enum):
+    """Outcome of the checks of one signature, in the order in which they are made; the value is the text dcmsign prints."""
+
+    OK = "OK"
+    MAC_PARAMETERS_MISSING = "signature verification failed: MAC parameters not be found or incomplete"
+    CERTIFICATE_UNREADABLE = "signature verification failed: certificate is missing or unreadable"
+    UNUSABLE_MAC_SYNTAX = "unable to use the selected transfer syntax for MAC computation"
+    UNSUPPORTED_MAC_ALGORITHM = "signature verification failed: MAC algorithm not supported"
+    BAD_ELEMENT_LIST = "signature verification failed: DataElementsSigned missing or incorrect"
+    INCOMPLETE = "signature verification failed: signature item incomplete"
+    UNSIGNABLE_ELEMENT = "signature verification failed: signature contains attribute that is not signable"
+    CRYPTO_FAILURE = "an OpenSSL call has failed"
+    CORRUPTED = "signature verification failed: signature is invalid (document corrupted)"
+    EXPIRED_WHEN_SIGNED = "signature verification failed: certificate was expired at signature creation date"
+    BAD_DATE = "Illegal parameter"
+    NOT_YET_VALID_WHEN_SIGNED = (
+        "signature verification failed: certificate was not yet valid at signature creation date"
+    )
+    UNTRUSTED = "signature is OK but certificate verification failed"
+
+
+class Remark(enum.Enum):
+    """Something worth telling about one signature that does not decide the verdict; the value is dcmsign's text."""
+
+    NO_MAC_ID = "Cannot read MAC ID number in DigitalSignaturesSequence."
+    NO_CERTIFICATE_TYPE = "Certificate type missing in dataset."
+    BAD_CERTIFICATE_TYPE = "Encountered unsupported certificate type '{}' (expected 'X509_1993_SIG')."
+    NO_CERTIFICATE = "Certificate missing in dataset."
+    EMPTY_CERTIFICATE = "Empty certificate of signer."
+    UNPARSEABLE_CERTIFICATE = "Unable to parse X.509 certificate."
+    UNSIGNABLE_ELEMENT = "Signature contains unsignable element {}"
+    WEAK_KEY = "Certificate contains a weak key: {}"
+    BAD_DATE_ATTRIBUTE = "DigitalSignatureDateTime attribute is invalid"
+
+
+@dataclass(frozen=True, slots=True)
+class Purpose:
+    """Digital Signature Purpose Code Sequence (0400,0401), first item."""
+
+    code_value: str
+    coding_scheme: str
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """What a matching digest covers of the listed data elements.
+
+    `complete` is True if the digest holds every byte that PS3.3 C.12.1.1.3.1.1 puts into it. Signatures of DCMTK over large
+    nested sequences may leave out `missing_bytes` bytes in `missing_elements` data elements, of which `examples` names some
+    (paths such as ``(0040,a730)[0].(0040,a730)[0].(0040,a160)``).
+    """
+
+    complete: bool = True
+    missing_bytes: int = 0
+    missing_elements: int = 0
+    examples: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SignatureReport:
+    """One digital signature and what its verification found.
+
+    Attributes come from the file as they stand there and are None where absent or unreadable. `intact` says that the digest
+    and the signature value agree; `trusted` that the signer's certificate chains to a trust anchor. Remarks are pairs of the
+    kind and the text to put into it; they are ordered as the checks are.
+    """
+
+    number: int
+    location: Location
+    uid: str | None
+    mac_id: int | None
+    mac_algorithm: str | None
+    mac_transfer_syntax: str | None
+    tags_signed: tuple[int, ...] | None
+    signed_at: str | None
+    purpose: Purpose | None
+    certificate: Certificate | None
+    verdict: Verdict
+    chain_error: str | None
+    intact: bool
+    trusted: bool
+    coverage: Coverage
+    remarks: tuple[tuple[Remark, str], ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """True if the signature is intact and its signer trusted."""
+        return self.verdict is Verdict.OK
+
+    @property
+    def reason(self) -> str:
+        """The verdict as one line of text."""
+        if self.verdict is Verdict.UNTRUSTED:
+            return f"{self.verdict.value}: {self.chain_error}"
+        return self.verdict.value
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as JSON-ready data."""
+        return {
+            "number": self.number,
+            "location": [[f"{tag >> 16:04x},{tag & 0xFFFF:04x}", item] for tag, item in self.location],
+            "uid": self.uid,
+            "mac_id": self.mac_id,
+            "mac_algorithm": self.mac_algorithm,
+            "mac_transfer_syntax": self.mac_transfer_syntax,
+            "tags_signed": None
+            if self.tags_signed is None
+            else [f"{tag >> 16:04x},{tag & 0xFFFF:04x}" for tag in self.tags_signed],
+            "signed_at": self.signed_at,
+            "purpose": None if self.purpose is None else self.purpose.meaning,
+            "signer": None if self.certificate is None else self.certificate.subject,
+            "status": self.verdict.name,
+            "reason": self.reason,
+            "intact": self.intact,
+            "trusted": self.trusted,
+            "complete": self.coverage.complete,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class VerificationReport:
+    """All signatures of an object, in the order dcmsign lists them (depth first, ascending tags)."""
+
+    signatures: tuple[SignatureReport, ...]
+    required: bool = True
+
+    @property
+    def ok(self) -> bool:
+        """True if every signature is OK and, where one is required, there is at least one."""
+        return all(signature.ok for signature in self.signatures) and bool(self.signatures or not self.required)
+
+    def raise_for_status(self) -> None:
+        """Raise VerificationFailed unless the report is `ok`."""
+        if self.ok:
+            return
+        bad = next((signature for signature in self.signatures if not signature.ok), None)
+        raise VerificationFailed("no signature present" if bad is None else f"signature {bad.uid}: {bad.reason}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as JSON-ready data."""
+        return {"ok": self.ok, "signatures": [signature.to_dict() for signature in self.signatures]}
+
+
+@dataclass(frozen=True, slots=True)
+class SigningReceipt:
+    """A signature that was created: its attributes as written, the digest signed and the signature value (without padding)."""
+
+    uid: str
+    location: Location
+    mac_id: int
+    mac_algorithm: str
+    mac_transfer_syntax: str
+    tags_signed: tuple[int, ...]
+    signed_at: str
+    certificate: Certificate
+    digest: bytes
+    signature: bytes
