@@ -37,9 +37,7 @@ class Error(Exception):
     stream) and `element` say where. Unknown parts are None.
     """
 
-    def __init__(
-        self, message: str, *, path: str | None = None, offset: int | None = None, element: str | None = None
-    ) -> None:
+    def __init__(self, message: str, *, path: str | None = None, offset: int | None = None, element: str | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.path = path

@@ -30,9 +30,7 @@ class Verdict(enum.Enum):
     CORRUPTED = "signature verification failed: signature is invalid (document corrupted)"
     EXPIRED_WHEN_SIGNED = "signature verification failed: certificate was expired at signature creation date"
     BAD_DATE = "Illegal parameter"
-    NOT_YET_VALID_WHEN_SIGNED = (
-        "signature verification failed: certificate was not yet valid at signature creation date"
-    )
+    NOT_YET_VALID_WHEN_SIGNED = "signature verification failed: certificate was not yet valid at signature creation date"
     UNTRUSTED = "signature is OK but certificate verification failed"
 
 

@@ -1,0 +1,48 @@
+# Everything happens in .venv, made with $(PYTHON) from nothing.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/installed
+SOURCES := $(VENV)/sources
+PACKAGES := codec tsa stream
+
+.PHONY: demo test check lint types clean
+.DELETE_ON_ERROR:
+
+demo: $(INSTALLED) ## signs and verifies two real images and shows that tampering is noticed
+	@$(BIN)/python examples/demo.py demo
+
+test: $(INSTALLED)
+	@$(BIN)/python -m pytest $(PYTEST)
+
+check: lint types test
+
+lint: $(INSTALLED)
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types: $(INSTALLED)
+	@$(BIN)/mypy -p dcmsign.codec -p dcmsign.tsa -p dcmsign.stream -p tests -p tools -p examples
+
+clean:
+	rm -rf $(VENV) build dist demo *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find $(PACKAGES) tests tools examples -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The installation links file by file, so it has to be repeated when a file comes or goes.
+$(INSTALLED): pyproject.toml $(SOURCES)
+	@echo "Installing into $(VENV) ..."
+	@$(BIN)/python -m pip install --quiet 'pip>=25.1'
+	@$(BIN)/python -m pip install -qq --group dev --config-settings editable_mode=strict --editable .
+	@touch $@
+
+$(SOURCES): .FORCE | $(BIN)/python
+	@find $(PACKAGES) -name '*.py' | LC_ALL=C sort > $@.new
+	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and \
+	"Python 3.11 or newer is needed, $(PYTHON) is " + sys.version.split()[0] + "; name another one: make PYTHON=python3.12")'
+	@$(PYTHON) -m venv $(VENV)
+
+.PHONY: .FORCE
+.FORCE:

@@ -1,0 +1,92 @@
+"""VRs of implicit VR elements, which can depend on what came before in the same item (PS3.5 6.2.2, 7.8.1, annex A)."""
+
+from __future__ import annotations
+
+from .dictionary import private_vr_of, vr_of
+from .tags import PIXEL_REPRESENTATION, WAVEFORM_BITS_ALLOCATED
+
+_SIGNED_BY_PIXEL_REPRESENTATION = frozenset(
+    {
+        0x00189810,
+        0x00280106,
+        0x00280107,
+        0x00280108,
+        0x00280109,
+        0x00280120,
+        0x00280121,
+        0x00283002,
+        0x00409211,
+        0x00409216,
+        0x00603004,
+        0x00603006,
+    }
+)
+"""SS if Pixel Representation was read before in the same item and is 1, else US (PS3.5 A.1 a, as read forwards)."""
+
+_BY_WAVEFORM_BITS = frozenset({0x54000110, 0x54000112, 0x5400100A, 0x54001010})
+"""OW if Waveform Bits Allocated was read before in the same item and is not 8, else OB."""
+
+_PLAIN_CHOICE = {"xs": "US", "lt": "OW", "px": "OW", "ox": "OB", "na": "UN", "up": "UL"}
+
+
+class ItemContext:
+    """What the elements read so far in one data set or item say about the VRs of later ones."""
+
+    __slots__ = ("_creators", "_pixel_representation", "_waveform_bits")
+
+    def __init__(self) -> None:
+        self._creators: dict[int, str] | None = None
+        self._pixel_representation = 0
+        self._waveform_bits = 8
+
+    def implicit_vr(self, tag: int, undefined_length: bool) -> str:
+        """The VR of an element that carries none."""
+        group, element = tag >> 16, tag & 0xFFFF
+        if group == 0xFFFE:
+            return ""
+        if element == 0:
+            return "UL"
+        vr = self._private_vr(group, element) if group & 1 else vr_of(tag)
+        if vr is None:
+            return "SQ" if undefined_length else "UN"
+        if len(vr) == 2 and vr.isupper():
+            return vr
+        if tag in _SIGNED_BY_PIXEL_REPRESENTATION:
+            return "SS" if self._pixel_representation == 1 else "US"
+        if tag in _BY_WAVEFORM_BITS:
+            return "OB" if self._waveform_bits == 8 else "OW"
+        return self._choice(tag, vr)
+
+    def converted_vr(self, tag: int) -> str:
+        """The VR that the dictionary has for an element of VR UN, or UN."""
+        group, element = tag >> 16, tag & 0xFFFF
+        vr = self._private_vr(group, element) if group & 1 else vr_of(tag)
+        if vr is None:
+            return "UN"
+        return vr if vr.isupper() else self._choice(tag, vr)
+
+    @staticmethod
+    def _choice(tag: int, vr: str) -> str:
+        if vr == "ox" and tag & 0xFF00FFFF == 0x60003000:
+            return "OW"
+        return _PLAIN_CHOICE.get(vr, "UN")
+
+    def _private_vr(self, group: int, element: int) -> str | None:
+        if 0x10 <= element <= 0xFF:
+            return "LO"
+        if self._creators is None:
+            return None
+        creator = self._creators.get(group << 16 | element >> 8)
+        return None if creator is None else private_vr_of(group << 16 | element, creator)
+
+    def remember(self, tag: int, value: bytes) -> None:
+        """Note an element that decides about later ones: private creators, Pixel Representation, Waveform Bits Allocated."""
+        if tag & 0x10000:
+            if 0x10 <= tag & 0xFFFF <= 0xFF:
+                if self._creators is None:
+                    self._creators = {}
+                self._creators[tag] = value.rstrip(b" \0").decode("latin-1")
+        elif tag == PIXEL_REPRESENTATION:
+            self._pixel_representation = int.from_bytes(value[:2], "little")
+        elif tag == WAVEFORM_BITS_ALLOCATED:
+            self._waveform_bits = int.from_bytes(value[:2], "little")

@@ -1,0 +1,277 @@
+"""Writes a data set from events: in the same or another native form, with defined or undefined lengths, values in normal form.
+
+Lengths of sequences, items and groups stand in front of their contents. They come from a `LengthTable` that a first pass over
+the same events has filled (`DatasetEncoder(..., measure=True)`), so that the second pass writes forward only.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from ..errors import LimitExceeded
+from .events import (
+    BIG,
+    EXPLICIT,
+    IMPLICIT,
+    UNDEFINED,
+    Element,
+    Event,
+    FragmentsEnd,
+    FragmentsStart,
+    FragmentStart,
+    ItemEnd,
+    ItemStart,
+    SequenceEnd,
+    SequenceStart,
+    ValueChunk,
+    ValueStart,
+)
+from .headers import element_header, item_end, item_header, sequence_end
+from .syntaxes import TransferSyntax
+from .values import Swapper, is_padded, normal_value, swapped
+from .vr import UNIT
+
+_DIRECT = 1 << 12
+
+
+def form_of(syntax: TransferSyntax) -> int:
+    """How elements of a transfer syntax are encoded: IMPLICIT, EXPLICIT or BIG."""
+    return (EXPLICIT if syntax.little_endian else BIG) if syntax.explicit else IMPLICIT
+
+
+class LengthTable:
+    """Lengths in bytes, in the order in which their headers are written; four bytes of memory each."""
+
+    def __init__(self, limit: int = 1 << 22) -> None:
+        self._lengths = array("I")
+        self._next = 0
+        self._limit = limit
+
+    def reserve(self) -> int:
+        """A place for a length that is not known yet."""
+        if len(self._lengths) >= self._limit:
+            raise LimitExceeded(f"more than {self._limit} sequences and items")
+        self._lengths.append(0)
+        return len(self._lengths) - 1
+
+    def fill(self, place: int, length: int) -> None:
+        """Put a length into its place; one that does not fit a length field becomes undefined."""
+        self._lengths[place] = min(length, UNDEFINED)
+
+    def take(self) -> int:
+        """The next length, for the second pass."""
+        length = self._lengths[self._next]
+        self._next += 1
+        return length
+
+
+class _Level:
+    """An open data set, item or sequence: where its length goes, and the group length being measured."""
+
+    __slots__ = ("group", "group_place", "group_start", "place", "start", "undefined")
+
+    def __init__(self, place: int, start: int, undefined: bool) -> None:
+        self.place = place
+        self.start = start
+        self.undefined = undefined
+        self.group = -1
+        self.group_place = -1
+        self.group_start = 0
+
+
+class DatasetEncoder:
+    """Takes the events of a data set (or of tree items) and collects output bytes, to be fetched with `take`.
+
+    `form`: IMPLICIT, EXPLICIT or BIG. `undefined`: write sequences and items with delimiters. `measure`: write nothing, fill
+    `lengths`. `group_extra`: bytes added to the group lengths of the main data set by elements that are inserted later.
+    """
+
+    def __init__(
+        self,
+        form: int,
+        lengths: LengthTable,
+        *,
+        undefined: bool = False,
+        measure: bool = False,
+        group_extra: Mapping[int, int] | None = None,
+    ) -> None:
+        self._form = form
+        self._lengths = lengths
+        self._undefined = undefined
+        self._measure = measure
+        self._group_extra = group_extra or {}
+        self._levels = [_Level(-1, 0, False)]
+        self._small = bytearray()
+        self._out: list[bytes | memoryview] = []
+        self._pad = b""
+        self._swapper: Swapper | None = None
+        self.size = 0
+        self._handlers: dict[type[Any], Callable[[Any], None]] = {
+            Element: self._element,
+            ValueStart: self._value_start,
+            ValueChunk: self._value_chunk,
+            SequenceStart: self._sequence_start,
+            SequenceEnd: self._sequence_end,
+            ItemStart: self._item_start,
+            ItemEnd: self._item_end,
+            FragmentsStart: self._fragments_start,
+            FragmentStart: self._fragment_start,
+            FragmentsEnd: self._fragments_end,
+        }
+
+    def feed(self, event: Event) -> None:
+        """Write the next event."""
+        handler = self._handlers.get(type(event))
+        if handler is not None:
+            handler(event)
+
+    def feed_all(self, events: Iterable[Event]) -> None:
+        """Write several events."""
+        for event in events:
+            self.feed(event)
+
+    def finish(self) -> None:
+        """End of the data set."""
+        self._close_group(self._levels[0])
+
+    def take(self) -> list[bytes | memoryview]:
+        """The output since the last call."""
+        if self._small:
+            self._out.append(bytes(self._small))
+            self._small.clear()
+        out, self._out = self._out, []
+        return out
+
+    # ------------------------------------------------------------------ output
+
+    def _emit(self, data: bytes | memoryview) -> None:
+        self.size += len(data)
+        if self._measure:
+            return
+        if len(data) < _DIRECT:
+            self._small += data
+            return
+        if self._small:
+            self._out.append(bytes(self._small))
+            self._small.clear()
+        self._out.append(data)
+
+    def _open(self) -> int:
+        """Begin something with a length; returns the length to write."""
+        if self._undefined:
+            self._levels.append(_Level(-1, 0, True))
+            return UNDEFINED
+        if self._measure:
+            self._levels.append(_Level(self._lengths.reserve(), 0, False))
+            return 0
+        length = self._lengths.take()
+        self._levels.append(_Level(-1, 0, length == UNDEFINED))
+        return length
+
+    def _close(self, delimiter: bytes) -> None:
+        level = self._levels.pop()
+        self._close_group(level)
+        if level.undefined:
+            self._emit(delimiter)
+        elif self._measure:
+            length = self.size - level.start
+            self._lengths.fill(level.place, length)
+            if length >= UNDEFINED:
+                self._emit(delimiter)
+
+    # ------------------------------------------------------------------ elements
+
+    def _enter(self, tag: int) -> None:
+        """Notice the group of an element, which may end the group whose length is being measured."""
+        level = self._levels[-1]
+        if level.group_place >= 0 and tag >> 16 != level.group:
+            self._close_group(level)
+
+    def _close_group(self, level: _Level) -> None:
+        if level.group_place >= 0:
+            self._lengths.fill(level.group_place, self.size - level.group_start)
+            level.group_place = -1
+
+    def _group_length(self, tag: int) -> None:
+        level, group = self._levels[-1], tag >> 16
+        length = 0
+        if self._measure:
+            level.group_place = self._lengths.reserve()
+        else:
+            length = self._lengths.take()
+            if len(self._levels) == 1:
+                length += self._group_extra.get(group, 0)
+        level.group = group
+        self._emit(element_header(self._form, tag, "UL", 4) + length.to_bytes(4, "big" if self._form == BIG else "little"))
+        level.group_start = self.size
+
+    def _element(self, event: Element) -> None:
+        raw, _, tag, vr, header, form = event
+        self._enter(tag)
+        if not tag & 0xFFFF:
+            self._group_length(tag)
+            return
+        value = raw[header:]
+        normal = normal_value(vr, value)
+        if form == self._form and normal == value:
+            self._emit(raw)
+            return
+        if (form == BIG) != (self._form == BIG) and vr in UNIT:
+            normal = swapped(normal, UNIT[vr])
+        self._emit(element_header(self._form, tag, vr, len(normal)) + normal)
+
+    def _value_start(self, event: ValueStart) -> None:
+        _, _, tag, vr, length, form = event
+        self._enter(tag)
+        self._pad = b"\0" if length & 1 and is_padded(vr) else b""
+        self._swapper = Swapper(vr) if (form == BIG) != (self._form == BIG) and vr in UNIT else None
+        self._emit(element_header(self._form, tag, vr, length + len(self._pad)))
+        if self._measure:
+            self.size += length + len(self._pad)
+
+    def _value_chunk(self, event: ValueChunk) -> None:
+        if self._measure:
+            return
+        data = event.raw
+        if self._swapper is not None:
+            self._emit(self._swapper.feed(bytes(data) + self._pad if event.last else data, event.last))
+            return
+        self._emit(data)
+        if event.last and self._pad:
+            self._emit(self._pad)
+
+    # ------------------------------------------------------------------ sequences
+
+    def _sequence_start(self, event: SequenceStart) -> None:
+        self._enter(event.tag)
+        self._emit(element_header(self._form, event.tag, "SQ", self._open()))
+        self._levels[-1].start = self.size
+
+    def _item_start(self, _: ItemStart) -> None:
+        self._emit(item_header(self._form, self._open()))
+        self._levels[-1].start = self.size
+
+    def _item_end(self, _: ItemEnd) -> None:
+        self._close(item_end(self._form))
+
+    def _sequence_end(self, _: SequenceEnd) -> None:
+        self._close(sequence_end(self._form))
+
+    # ------------------------------------------------------------------ fragments
+
+    def _fragments_start(self, event: FragmentsStart) -> None:
+        self._enter(event.tag)
+        self._swapper = None
+        self._emit(element_header(self._form, event.tag, "OB", UNDEFINED))
+
+    def _fragment_start(self, event: FragmentStart) -> None:
+        self._pad = b"\0" if event.length & 1 else b""
+        length = event.length + len(self._pad)
+        self._emit(item_header(self._form, length))
+        if self._measure:
+            self.size += length
+
+    def _fragments_end(self, _: FragmentsEnd) -> None:
+        self._emit(sequence_end(self._form))

@@ -1,0 +1,51 @@
+"""Deflated data sets, inflated piece by piece (PS3.5 A.5, RFC 1951)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..errors import BadStructure
+
+if TYPE_CHECKING:
+    import zlib
+
+PIECE = 1 << 16
+
+
+class Inflater:
+    """Raw deflate stream in, pieces of at most 64 KiB out, so that no bomb can fill the memory."""
+
+    def __init__(self) -> None:
+        import zlib  # loaded only for deflated input
+
+        self._error = zlib.error
+        self._stream: zlib._Decompress = zlib.decompressobj(-zlib.MAX_WBITS)
+        self._input = b""
+        self._pending = False
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing more can come out before something is fed."""
+        return self._stream.eof or not (self._input or self._pending)
+
+    @property
+    def complete(self) -> bool:
+        """Whether the end of the deflate stream has been read."""
+        return self._stream.eof
+
+    def feed(self, block: bytes) -> None:
+        """Add compressed bytes."""
+        self._input = self._input + block if self._input else bytes(block)
+
+    def read(self, offset: int) -> bytes:
+        """The next piece, empty if there is none; raises BadStructure (at `offset` of the inflated stream) for bad data."""
+        while not self.idle:
+            try:
+                piece = self._stream.decompress(self._input, PIECE)
+            except self._error as error:
+                raise BadStructure(f"deflated data set: {error}", offset=offset) from error
+            self._input = self._stream.unconsumed_tail
+            self._pending = len(piece) == PIECE  # zlib may hold output back without holding input back
+            if piece:
+                return piece
+        return b""

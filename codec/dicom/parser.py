@@ -1,0 +1,594 @@
+"""Incremental DICOM parser without I/O: blocks of any size in, events out (PS3.5 chapter 7, annex A; PS3.10 chapter 7).
+
+    parser = Parser()
+    for block in blocks:
+        parser.feed(block)
+        for event in parser.events(): ...
+    parser.close()
+    for event in parser.events(): ...
+
+The input is read as states of a stack machine: at the bottom the preamble and meta group, then the elements of the data set; on
+top of it one frame for each open sequence, item, fragment sequence or chunked value. Bytes that do not complete a header or a
+small value wait in the parser; values above `Limits.inline` bytes are passed on in chunks and never collected.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+from struct import Struct
+
+from ..errors import BadStructure, EmptyInput, LimitExceeded, MetaHeaderMissing, NotDicom, Truncated
+from . import syntaxes
+from .context import ItemContext
+from .detection import detect_syntax, looks_like_meta
+from .events import (
+    BIG,
+    CONVERTED,
+    EXPLICIT,
+    IMPLICIT,
+    UNDEFINED,
+    Anomaly,
+    AnomalyCode,
+    DatasetStart,
+    Element,
+    End,
+    Event,
+    FragmentsEnd,
+    FragmentsStart,
+    FragmentStart,
+    ItemEnd,
+    ItemStart,
+    Preamble,
+    SequenceEnd,
+    SequenceStart,
+    ValueChunk,
+    ValueStart,
+)
+from .inflate import Inflater
+from .tags import ITEM, ITEM_DELIMITATION, PIXEL_DATA, SEQUENCE_DELIMITATION, TRANSFER_SYNTAX_UID
+from .tags import text as tag_text
+from .vr import LONG_HEADER, SHORT_HEADER, TEXT
+
+_EXPLICIT_LE = Struct("<HH2sH").unpack_from
+_EXPLICIT_BE = Struct(">HH2sH").unpack_from
+_PLAIN_LE = Struct("<HHI").unpack_from
+_PLAIN_BE = Struct(">HHI").unpack_from
+_LENGTH_LE = Struct("<I").unpack_from
+_LENGTH_BE = Struct(">I").unpack_from
+
+_SHORT = {vr.encode(): vr for vr in SHORT_HEADER}
+_LONG = {vr.encode(): vr for vr in LONG_HEADER}
+_NEVER = 1 << 63
+
+PREAMBLE_SIZE = 132
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds on what hostile input can make the parser do.
+
+    `depth`: open sequences; `inline`: bytes of the largest value that is delivered in one Element; `meta`: bytes of the file
+    meta group.
+    """
+
+    depth: int = 64
+    inline: int = 16384
+    meta: int = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class ReadOptions:
+    """How to read the input.
+
+    `file_format`: "auto" takes files and data sets without meta header, "file" demands the meta header, "dataset" says that
+    there is none. `syntax`: UID of the transfer syntax of a data set without meta header, None to detect it. `detect_syntax`:
+    do not believe the meta header. `convert_un`: give UN elements of defined length the VR of the dictionary (PS3.5 6.2.2).
+    """
+
+    file_format: str = "auto"
+    syntax: str | None = None
+    detect_syntax: bool = False
+    convert_un: bool = False
+
+
+READ_AS_FOUND = ReadOptions()
+DEFAULT_LIMITS = Limits()
+
+
+class _Frame:
+    """An open data set or item (`sequence` False) or an open sequence or fragment sequence."""
+
+    __slots__ = ("context", "end", "form", "index", "last_tag", "limit", "sequence", "tag")
+
+    def __init__(self, sequence: bool, end: int, limit: int, form: int, tag: int = 0) -> None:
+        self.sequence = sequence
+        self.end = end  # offset where it ends, _NEVER if its length is undefined
+        self.limit = limit if sequence else min(end, limit)  # offset that nothing inside may pass
+        self.form = form
+        self.tag = tag
+        self.index = -1
+        self.last_tag = -1
+        self.context = None if sequence else ItemContext()
+
+
+_Header = tuple[int, str, int, int, int]
+"""Tag, VR (empty for group FFFE), size of the header, length field, form."""
+
+
+class Parser:
+    """See the module. After `feed`, iterate over `events()` until it ends before feeding again."""
+
+    def __init__(self, options: ReadOptions = READ_AS_FOUND, limits: Limits = DEFAULT_LIMITS) -> None:
+        self._options = options
+        self._limits = limits
+        self._buffer: bytes = b""
+        self._view = memoryview(b"")
+        self._position = 0  # in the buffer
+        self._base = 0  # offset of the buffer in the input
+        self._closed = False
+        self._done = False
+        self._stack: list[_Frame] = []
+        self._remaining = 0  # bytes of the open chunked value
+        self._text = False  # whether that is a text
+        self._skipped = False
+        self._fragments = False
+        self._inflater: Inflater | None = None
+        self._syntax: syntaxes.TransferSyntax | None = None
+        self._meta_syntax: bytes | None = None
+        self._encapsulated = False
+        self._steps = self._run_file()
+
+    @classmethod
+    def for_content(
+        cls,
+        form: int,
+        offset: int,
+        *,
+        depth: int = 0,
+        encapsulated: bool = False,
+        options: ReadOptions = READ_AS_FOUND,
+        limits: Limits = DEFAULT_LIMITS,
+    ) -> Parser:
+        """A parser of bare data elements, such as the content of an item that begins at `offset` of the input."""
+        parser = cls(options, limits)
+        parser._base = offset
+        parser._limits = Limits(limits.depth - depth, limits.inline, limits.meta)
+        parser._encapsulated = encapsulated
+        parser._stack = [_Frame(False, _NEVER, _NEVER, form)]
+        parser._steps = parser._run_content()
+        return parser
+
+    @property
+    def offset(self) -> int:
+        """Bytes of the input consumed so far (inflated, once a deflated data set has begun)."""
+        return self._base + self._position
+
+    @property
+    def remaining(self) -> int:
+        """Bytes of the value or fragment being delivered that have not been fed yet; they may be skipped."""
+        return max(0, self._remaining - (len(self._buffer) - self._position))
+
+    @property
+    def skippable(self) -> int:
+        """`remaining`, but 0 for texts, whose normal form depends on what they contain, and for deflated input."""
+        return 0 if self._text or self._inflater is not None else self.remaining
+
+    @property
+    def inflating(self) -> bool:
+        """Whether the data set is deflated and has begun, so that offsets are those of the inflated stream."""
+        return self._inflater is not None
+
+    @property
+    def syntax(self) -> syntaxes.TransferSyntax | None:
+        """Transfer syntax of the data set, once known."""
+        return self._syntax
+
+    def feed(self, block: bytes) -> None:
+        """Add the next bytes of the input; raises nothing, errors come with the events."""
+        if self._inflater is not None:
+            self._inflater.feed(block)
+            return
+        self._append(block)
+
+    def close(self) -> None:
+        """Tell that the input has ended."""
+        self._closed = True
+
+    def skip(self, count: int) -> None:
+        """Pass over `count` bytes, at most `remaining`, of the open value as if they had been fed and ignored."""
+        if self._inflater is not None or count > self.remaining:
+            raise ValueError("only bytes of an open value of an input that is not deflated can be skipped")
+        pending = len(self._buffer) - self._position
+        self._base += self._position + pending + count
+        self._buffer = b""
+        self._view = memoryview(b"")
+        self._position = 0
+        self._remaining -= pending + count
+        self._skipped = not self._remaining
+
+    def events(self) -> Iterator[Event]:
+        """The events that the bytes fed so far complete.
+
+        Raises FormatError with the offset and the path of the data element if the input is not DICOM.
+        """
+        while True:
+            for event in self._steps:
+                if event is None:
+                    break
+                yield event
+            else:
+                return
+            if self._inflater is None:
+                return
+            piece = self._inflater.read(self.offset)
+            if piece:
+                self._append(piece)
+            elif not self._ended:
+                return
+
+    # ------------------------------------------------------------------ buffer
+
+    def _append(self, block: bytes) -> None:
+        rest = self._buffer[self._position :]
+        self._base += self._position
+        self._position = 0
+        self._buffer = rest + block if rest else bytes(block)
+        self._view = memoryview(self._buffer)
+
+    @property
+    def _ended(self) -> bool:
+        """Whether no further byte of the data set can come."""
+        return self._closed and (self._inflater is None or self._inflater.idle)
+
+    def _take(self, size: int) -> bytes:
+        start = self._position
+        self._position = start + size
+        return self._buffer[start : start + size]
+
+    # ------------------------------------------------------------------ errors
+
+    def path(self, tag: int | None = None) -> str:
+        """Where the parser is, such as ``(0008,1140)[0].(0008,1155)``."""
+        steps = [f"{tag_text(frame.tag)}[{frame.index}]" for frame in self._stack if frame.sequence]
+        if tag is not None and self._stack:
+            if self._stack[-1].sequence:
+                steps.pop()
+            steps.append(tag_text(tag))
+        return ".".join(steps)
+
+    def _broken(self, message: str, tag: int | None = None) -> BadStructure:
+        return BadStructure(message, offset=self.offset, element=self.path(tag) or None)
+
+    def _truncated(self, message: str, tag: int | None = None) -> Truncated:
+        return Truncated(message, offset=self.offset, element=self.path(tag) or None)
+
+    # ------------------------------------------------------------------ states
+    # Generators that yield events, and None where they need more bytes.
+
+    def _run_file(self) -> Iterator[Event | None]:
+        while len(self._buffer) < PREAMBLE_SIZE and not self._ended:
+            yield None
+        if not self._buffer:
+            raise EmptyInput("the input is empty", offset=0)
+        has_preamble = self._buffer[128:132] == b"DICM" and self._options.file_format != "dataset"
+        if has_preamble:
+            yield Preamble(self._take(PREAMBLE_SIZE), 0)
+        yield from self._run_meta(has_preamble)
+        yield from self._start_dataset(has_preamble)
+        yield from self._run_content()
+
+    def _run_meta(self, has_preamble: bool) -> Iterator[Event | None]:
+        """The elements of group 0002, explicit VR little endian (PS3.10 7.1); implicit only without preamble."""
+        while len(self._buffer) - self._position < 8 and not self._ended:
+            yield None
+        form = looks_like_meta(self._buffer[self._position : self._position + 8])
+        if form is None or self._options.file_format == "dataset":
+            if self._options.file_format == "file":
+                raise MetaHeaderMissing("no file meta information", offset=self.offset)
+            return
+        start, first = self.offset, True
+        frame = _Frame(False, _NEVER, _NEVER, form)
+        self._stack.append(frame)
+        while True:
+            while len(self._buffer) - self._position < 12 and not self._ended:
+                yield None
+            if self._buffer[self._position : self._position + 2] != b"\2\0":
+                break
+            header = self._read_header(frame)
+            if header is None or self._available() < header[2] + header[3]:
+                if header and self.offset - start + header[2] + header[3] > self._limits.meta:
+                    raise LimitExceeded("file meta information too long", offset=self.offset)
+                if self._ended:
+                    raise self._truncated("the input ends inside the file meta information")
+                yield None
+                continue
+            tag, vr, size, length, _ = header
+            if first and tag != 0x00020000:
+                yield Anomaly(b"", self.offset, AnomalyCode.NO_GROUP_LENGTH, tag)
+            first = False
+            offset = self.offset
+            raw = self._take(size + length)
+            if tag == TRANSFER_SYNTAX_UID and self._meta_syntax is None:
+                self._meta_syntax = raw[size:].strip(b" \0")
+            yield Element(raw, offset, tag, vr, size, form)
+        self._stack.pop()
+
+    def _start_dataset(self, has_preamble: bool) -> Iterator[Event | None]:
+        known = None if self._meta_syntax is None else syntaxes.SYNTAXES.get(self._meta_syntax.decode("latin-1"))
+        if self._options.syntax is not None:
+            known = syntaxes.SYNTAXES[self._options.syntax]
+        if known is None or self._options.detect_syntax:
+            if known is None and (has_preamble or self._meta_syntax is not None):
+                yield Anomaly(b"", self.offset, AnomalyCode.UNKNOWN_SYNTAX, TRANSFER_SYNTAX_UID)
+            while self._available() < 8 and not self._ended:
+                yield None
+            head = self._buffer[self._position : self._position + 8]
+            known = detect_syntax(head, has_meta=has_preamble)
+            if known is None:
+                raise NotDicom("the beginning is neither a DICOM file nor a data set", offset=self.offset)
+        self._syntax = known
+        self._encapsulated = known.encapsulated
+        form = (EXPLICIT if known.little_endian else BIG) if known.explicit else IMPLICIT
+        self._stack.append(_Frame(False, _NEVER, _NEVER, form))
+        if known.deflated:
+            self._base = self.offset
+            rest = self._buffer[self._position :]
+            self._buffer, self._view, self._position = b"", memoryview(b""), 0
+            self._inflater = Inflater()
+            self._inflater.feed(rest)
+        yield DatasetStart(b"", self.offset, known.uid)
+
+    def _available(self) -> int:
+        return len(self._buffer) - self._position
+
+    def _run_content(self) -> Iterator[Event | None]:
+        while not self._done:
+            if self._remaining or self._skipped:
+                yield from self._run_value()
+            frame = self._stack[-1]
+            if self.offset >= frame.end:
+                yield self._end_frame(b"")
+            elif self._fragments:
+                yield from self._run_fragment(frame)
+            elif frame.sequence:
+                yield from self._run_item(frame)
+            else:
+                yield from self._run_elements(frame)
+
+    def _run_value(self) -> Iterator[Event | None]:
+        while self._remaining:
+            size = min(self._available(), self._remaining)
+            if size == 0:
+                if self._ended:
+                    raise self._truncated(f"the input ends {self._remaining} bytes before the value")
+                yield None
+                continue
+            start = self._position
+            offset = self.offset
+            self._position += size
+            self._remaining -= size
+            yield ValueChunk(self._view[start : start + size], offset, not self._remaining)
+        if self._skipped:
+            self._skipped = False
+            yield ValueChunk(b"", self.offset, True)
+
+    def _end_frame(self, raw: bytes) -> Event:
+        """Close the innermost item or sequence; `raw` is its delimiter, if it has one."""
+        frame = self._stack.pop()
+        offset = self.offset - len(raw)
+        if self._fragments:
+            self._fragments = False
+            return FragmentsEnd(raw, offset)
+        return SequenceEnd(raw, offset) if frame.sequence else ItemEnd(raw, offset)
+
+    # ------------------------------------------------------------------ sequences and fragments
+
+    def _plain_header(self, frame: _Frame) -> tuple[int, int] | None:
+        """Tag and length of an item or delimiter, or None if bytes are missing."""
+        if self._available() < 8:
+            return None
+        unpack = _PLAIN_BE if frame.form == BIG else _PLAIN_LE
+        group, element, length = unpack(self._buffer, self._position)
+        return group << 16 | element, length
+
+    def _run_item(self, frame: _Frame) -> Iterator[Event | None]:
+        while (header := self._plain_header(frame)) is None:
+            if self._ended:
+                raise self._truncated("the input ends inside a sequence")
+            yield None
+        tag, length = header
+        if tag == SEQUENCE_DELIMITATION:
+            raw = self._take(8)
+            if frame.end not in (_NEVER, self.offset):
+                raise self._broken("Sequence Delimitation Item before the end of a sequence of defined length")
+            yield self._end_frame(raw)
+            return
+        if tag != ITEM:
+            raise self._broken(f"{tag_text(tag)} where an item of the sequence should begin")
+        offset = self.offset
+        raw = self._take(8)
+        end = _NEVER if length == UNDEFINED else self.offset + length
+        if frame.limit < end < _NEVER:
+            raise self._broken("item ends behind the end of what encloses it")
+        if frame.end < end < _NEVER:
+            yield Anomaly(b"", offset, AnomalyCode.LONG_ITEM, frame.tag)
+        frame.index += 1
+        self._stack.append(_Frame(False, end, frame.limit, frame.form))
+        yield ItemStart(raw, offset, frame.index, length, frame.form)
+
+    def _run_fragment(self, frame: _Frame) -> Iterator[Event | None]:
+        while (header := self._plain_header(frame)) is None:
+            if self._ended:
+                raise self._truncated("the input ends inside encapsulated Pixel Data")
+            yield None
+        tag, length = header
+        if tag == SEQUENCE_DELIMITATION:
+            yield self._end_frame(self._take(8))
+            return
+        if tag != ITEM or length == UNDEFINED:
+            raise self._broken(f"{tag_text(tag)} where a fragment of Pixel Data should begin")
+        offset = self.offset
+        raw = self._take(8)
+        frame.index += 1
+        if self.offset + length > frame.limit:
+            raise self._broken("fragment ends behind the end of its item")
+        self._remaining, self._text = length, False
+        yield FragmentStart(raw, offset, frame.index, length)
+
+    # ------------------------------------------------------------------ elements
+
+    def _read_header(self, frame: _Frame) -> _Header | None:
+        """Tag, VR and length at the current position, or None if bytes are missing."""
+        position = self._position
+        available = len(self._buffer) - position
+        if available < 8:
+            return None
+        form = frame.form
+        if form == IMPLICIT:
+            group, element, length = _PLAIN_LE(self._buffer, position)
+            tag = group << 16 | element
+            context = frame.context
+            assert context is not None
+            vr = context.implicit_vr(tag, length == UNDEFINED)
+            return tag, vr, 8, length, form
+        unpack, unpack_length = (_EXPLICIT_BE, _LENGTH_BE) if form == BIG else (_EXPLICIT_LE, _LENGTH_LE)
+        group, element, code, length = unpack(self._buffer, position)
+        tag = group << 16 | element
+        known = _SHORT.get(code)
+        if known is not None:
+            return tag, known, 8, length, form
+        if group == 0xFFFE:
+            unpack = _PLAIN_BE if form == BIG else _PLAIN_LE
+            group, element, length = unpack(self._buffer, position)
+            return tag, "", 8, length, form
+        known = _LONG.get(code)
+        if known is None and not (code.isalpha() and code.isupper()):
+            return tag, "UN", 8, length, CONVERTED
+        if available < 12:
+            return None
+        (length,) = unpack_length(self._buffer, position + 8)
+        if known is None:
+            return tag, ("OW" if code == b"OX" and tag == PIXEL_DATA else "UN"), 12, length, CONVERTED
+        return tag, known, 12, length, form
+
+    def _run_elements(self, frame: _Frame) -> Iterator[Event | None]:
+        """Plain elements of one data set or item, up to its end or the next sequence."""
+        inline, limit, convert_un = self._limits.inline, frame.limit, self._options.convert_un
+        context = frame.context
+        assert context is not None
+        while self._base + self._position < frame.end:
+            header = self._read_header(frame)
+            if header is None:
+                if self._ended:
+                    yield from self._end_of_input(frame)
+                    return
+                yield None
+                continue
+            tag, vr, size, length, form = header
+            if not vr:
+                yield self._delimiter(frame, tag)
+                return
+            if length == UNDEFINED or vr == "SQ" or (vr == "UN" and convert_un):
+                if (yield from self._open_nested(frame, header)):
+                    return
+                if (real := context.converted_vr(tag)) != "UN":
+                    vr, form = real, CONVERTED
+            total = size + length
+            offset = self._base + self._position
+            if offset + total > limit:
+                raise self._broken(f"value of {length} bytes ends behind the end of its item", tag)
+            if tag == PIXEL_DATA and self._encapsulated and len(self._stack) == 1:
+                raise self._broken("Pixel Data of defined length in an encapsulated transfer syntax", tag)
+            if length > inline:
+                yield from self._check_order(frame, tag, vr, length, form)
+                yield ValueStart(self._take(size), offset, tag, vr, length, form)
+                self._remaining, self._text = length, vr in TEXT or vr == "UI"
+                return
+            if len(self._buffer) - self._position < total:
+                if self._ended:
+                    raise self._truncated(f"value of {length} bytes ends behind the end of the input", tag)
+                yield None
+                continue
+            if tag <= frame.last_tag or length & 1 or form == CONVERTED:
+                yield from self._check_order(frame, tag, vr, length, form)
+            else:
+                frame.last_tag = tag
+            position = self._position
+            raw = self._buffer[position : position + total]
+            self._position = position + total
+            if form == IMPLICIT or convert_un:
+                context.remember(tag, raw[size:])
+            yield Element(raw, offset, tag, vr, size, form)
+
+    def _check_order(self, frame: _Frame, tag: int, vr: str, length: int, form: int) -> Iterator[Event]:
+        offset = self.offset
+        if form == CONVERTED and vr == "UN":
+            yield Anomaly(b"", offset, AnomalyCode.UNKNOWN_VR, tag)
+        if length & 1 and length != UNDEFINED:
+            yield Anomaly(b"", offset, AnomalyCode.ODD_LENGTH, tag)
+        if tag <= frame.last_tag:
+            code = AnomalyCode.DUPLICATE if tag == frame.last_tag else AnomalyCode.UNORDERED
+            yield Anomaly(b"", offset, code, tag)
+        else:
+            frame.last_tag = tag
+
+    def _open_nested(self, frame: _Frame, header: _Header) -> Generator[Event, None, bool]:
+        """Begin a sequence or encapsulated Pixel Data; returns False for a plain element after all."""
+        tag, vr, size, length, form = header
+        assert frame.context is not None
+        content = frame.form
+        if length == UNDEFINED and vr not in ("SQ", "UN"):
+            if tag != PIXEL_DATA or vr not in ("OB", "OW"):
+                raise self._broken(f"undefined length with VR {vr}", tag)
+            yield from self._open_fragments(frame, header)
+            return True
+        if vr == "UN":
+            if length != UNDEFINED and frame.context.converted_vr(tag) != "SQ":
+                return False
+            content = IMPLICIT
+        depth = sum(1 for open_frame in self._stack if open_frame.sequence)
+        if depth >= self._limits.depth:
+            raise LimitExceeded(f"sequences nested more than {self._limits.depth} deep", offset=self.offset)
+        end = _NEVER if length == UNDEFINED else self.offset + size + length
+        if frame.limit < end < _NEVER:
+            raise self._broken(f"sequence of {length} bytes ends behind the end of its item", tag)
+        yield from self._check_order(frame, tag, vr, length, form)
+        if vr == "UN" and length == UNDEFINED:
+            yield Anomaly(b"", self.offset, AnomalyCode.UNDEFINED_UN, tag)
+        offset = self.offset
+        raw = self._take(size)
+        self._stack.append(_Frame(True, end, frame.limit, content, tag))
+        yield SequenceStart(raw, offset, tag, "SQ", length, form)
+        return True
+
+    def _open_fragments(self, frame: _Frame, header: _Header) -> Iterator[Event]:
+        tag, vr, size, length, form = header
+        yield from self._check_order(frame, tag, vr, length, form)
+        if vr == "OW" and form != IMPLICIT:
+            yield Anomaly(b"", self.offset, AnomalyCode.PIXEL_VR, tag)
+        offset = self.offset
+        raw = self._take(size)
+        self._stack.append(_Frame(True, _NEVER, frame.limit, frame.form, tag))
+        self._fragments = True
+        yield FragmentsStart(raw, offset, tag, vr, form)
+
+    def _delimiter(self, frame: _Frame, tag: int) -> Event:
+        """An element of group FFFE: the end of the item, or an error."""
+        if tag != ITEM_DELIMITATION or len(self._stack) == 1:
+            raise self._broken(f"{tag_text(tag)} where a data element should begin")
+        raw = self._take(8)
+        if frame.end not in (_NEVER, self.offset):
+            raise self._broken("Item Delimitation Item before the end of an item of defined length")
+        return self._end_frame(raw)
+
+    def _end_of_input(self, frame: _Frame) -> Iterator[Event]:
+        if len(self._stack) > 1:
+            raise self._truncated("the input ends inside an item")
+        rest = self._available()
+        if rest:
+            raise self._truncated(f"{rest} bytes at the end are no data element")
+        if self._inflater is not None and not self._inflater.complete:
+            raise self._truncated("the input ends inside the deflated data set")
+        self._done = True
+        yield End(b"", self.offset)

@@ -1,0 +1,64 @@
+"""Tags that parsing and digital signatures refer to by name, as integers ``gggg << 16 | eeee`` (PS3.6)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+FILE_META_GROUP_LENGTH: Final = 0x00020000
+FILE_META_VERSION: Final = 0x00020001
+MEDIA_STORAGE_SOP_CLASS_UID: Final = 0x00020002
+MEDIA_STORAGE_SOP_INSTANCE_UID: Final = 0x00020003
+TRANSFER_SYNTAX_UID: Final = 0x00020010
+IMPLEMENTATION_CLASS_UID: Final = 0x00020012
+IMPLEMENTATION_VERSION_NAME: Final = 0x00020013
+
+LENGTH_TO_END: Final = 0x00080001
+SPECIFIC_CHARACTER_SET: Final = 0x00080005
+SOP_CLASS_UID: Final = 0x00080016
+SOP_INSTANCE_UID: Final = 0x00080018
+CODE_VALUE: Final = 0x00080100
+CODING_SCHEME_DESIGNATOR: Final = 0x00080102
+CODE_MEANING: Final = 0x00080104
+
+PIXEL_REPRESENTATION: Final = 0x00280103
+PIXEL_DATA_PROVIDER_URL: Final = 0x00287FE0
+
+MAC_ID_NUMBER: Final = 0x04000005
+MAC_CALCULATION_TRANSFER_SYNTAX_UID: Final = 0x04000010
+MAC_ALGORITHM: Final = 0x04000015
+DATA_ELEMENTS_SIGNED: Final = 0x04000020
+DIGITAL_SIGNATURE_UID: Final = 0x04000100
+DIGITAL_SIGNATURE_DATE_TIME: Final = 0x04000105
+CERTIFICATE_TYPE: Final = 0x04000110
+CERTIFICATE_OF_SIGNER: Final = 0x04000115
+SIGNATURE: Final = 0x04000120
+CERTIFIED_TIMESTAMP_TYPE: Final = 0x04000305
+CERTIFIED_TIMESTAMP: Final = 0x04000310
+DIGITAL_SIGNATURE_PURPOSE_CODE_SEQUENCE: Final = 0x04000401
+ORIGINAL_ATTRIBUTES_SEQUENCE: Final = 0x04000561
+
+MAC_PARAMETERS_SEQUENCE: Final = 0x4FFE0001
+WAVEFORM_BITS_ALLOCATED: Final = 0x54001004
+OVERLAY_DATA: Final = 0x60003000  # first of the repeating groups 6000 to 60FF
+PIXEL_DATA: Final = 0x7FE00010
+DIGITAL_SIGNATURES_SEQUENCE: Final = 0xFFFAFFFA
+DATA_SET_TRAILING_PADDING: Final = 0xFFFCFFFC
+
+ITEM: Final = 0xFFFEE000
+ITEM_DELIMITATION: Final = 0xFFFEE00D
+SEQUENCE_DELIMITATION: Final = 0xFFFEE0DD
+
+
+def text(tag: int) -> str:
+    """The tag as ``(gggg,eeee)``, lower-case hexadecimal."""
+    return f"({tag >> 16:04x},{tag & 0xFFFF:04x})"
+
+
+def is_private(tag: int) -> bool:
+    """True if the group number is odd (PS3.5 7.8), private creators and private group lengths included."""
+    return bool(tag & 0x10000)
+
+
+def is_group_length(tag: int) -> bool:
+    """True for (gggg,0000) of any group (PS3.5 7.2)."""
+    return not tag & 0xFFFF

@@ -1,0 +1,371 @@
+"""Finds every digital signature of a data set, at every level, and computes its digests in one pass (PS3.3 C.12.1.1.3).
+
+Algorithm and tag list stand in MAC Parameters Sequence (4FFE,0001), behind most of the data elements they are about. So the
+input before it is read a second time, through the `read` function the caller provides; what may still be asked for begins at
+`keep_from`. Everything behind it, Pixel Data above all, is digested as it passes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from ..dicom import syntaxes, trees
+from ..dicom.encoder import form_of
+from ..dicom.events import (
+    Anomaly,
+    DatasetStart,
+    Element,
+    End,
+    Event,
+    FragmentsStart,
+    ItemEnd,
+    ItemStart,
+    SequenceEnd,
+    SequenceStart,
+    ValueStart,
+)
+from ..dicom.ordered import OrderedReader, Reader, read_events
+from ..dicom.parser import DEFAULT_LIMITS, READ_AS_FOUND, Limits, Parser, ReadOptions
+from ..dicom.tags import (
+    DIGITAL_SIGNATURES_SEQUENCE,
+    MAC_PARAMETERS_SEQUENCE,
+    ORIGINAL_ATTRIBUTES_SEQUENCE,
+    PIXEL_DATA,
+)
+from ..dicom.texts import TextGate
+from ..errors import LimitExceeded
+from .algorithms import MAC_ALGORITHMS
+from .items import MacParameters, SignatureItem, digested_events, read_mac_parameters, read_signature
+from .mac import Form, Mac
+from .stream import StreamEncoder
+
+Location = tuple[tuple[int, int], ...]
+"""(sequence tag, item number from 0) for each level; empty for the main data set."""
+
+
+class DigestForm(NamedTuple):
+    """One form of a digest that a signature may have been made over."""
+
+    digest: bytes
+    complete: bool
+    legacy: bool
+    missing_bytes: int
+    missing_elements: int
+    examples: tuple[str, ...]
+
+
+class FoundSignature(NamedTuple):
+    """A signature item, the MAC parameters it refers to and the digests of what they select.
+
+    `parameters` is None if no item has the MAC ID. `digests` is empty where the parameters do not allow to compute one;
+    `usable_syntax` is False if Pixel Data is not available in the MAC transfer syntax; `unsignable` are listed data elements
+    that are present but cannot be signed.
+    """
+
+    location: Location
+    item: SignatureItem
+    parameters: MacParameters | None
+    digests: tuple[DigestForm, ...]
+    usable_syntax: bool
+    unsignable: tuple[int, ...]
+
+
+_TAGGED = frozenset({Element, ValueStart, FragmentsStart})
+
+
+class PixelFacts:
+    """Where Pixel Data was met, which decides about usable MAC transfer syntaxes."""
+
+    def __init__(self) -> None:
+        self.native_on_top = False
+        self.fragments = False
+
+    def note(self, event: Event, depth: int) -> None:
+        """Look at an element inside `depth` sequences of the whole data set."""
+        if isinstance(event, FragmentsStart):
+            self.fragments = True
+        elif isinstance(event, (Element, ValueStart)) and event.tag == PIXEL_DATA and depth == 0:
+            self.native_on_top = True
+
+    def allow(self, mac: syntaxes.TransferSyntax, dataset: syntaxes.TransferSyntax) -> bool:
+        """Whether all Pixel Data is available in the MAC transfer syntax."""
+        if self.fragments and not (mac.encapsulated and mac.uid == dataset.uid):
+            return False
+        return not (self.native_on_top and mac.encapsulated)
+
+
+class LevelDigester:
+    """Digests of one data set or item, for all its MAC parameters at once; equal parameters share a digest."""
+
+    def __init__(self, parameters: Iterable[MacParameters], depth: int, *, old_format: bool, limit: int) -> None:
+        self.pixels = PixelFacts()
+        self._macs: dict[tuple[str, int, frozenset[int]], Mac] = {}
+        self._depth = depth
+        self._nesting = 0
+        self._old_format = old_format
+        for entry in parameters:
+            key = self._key(entry)
+            if key is not None and key not in self._macs:
+                if len(self._macs) >= limit:
+                    raise LimitExceeded(f"more than {limit} different MAC parameters in one data set or item")
+                self._macs[key] = Mac(key[0], key[2], verifying=True)
+        kinds = {key[1] for key in self._macs}
+        self._encoders = [
+            StreamEncoder([mac for key, mac in self._macs.items() if key[1] == kind], kind=kind, old_format=old_format)
+            for kind in sorted(kinds)
+        ]
+
+    @staticmethod
+    def _key(entry: MacParameters) -> tuple[str, int, frozenset[int]] | None:
+        syntax = syntaxes.SYNTAXES.get(entry.syntax or "")
+        if syntax is None or entry.algorithm not in MAC_ALGORITHMS or not entry.tags:
+            return None
+        return entry.algorithm, form_of(syntax), frozenset(entry.tags)
+
+    @property
+    def wants_value(self) -> bool:
+        """Whether the value that has just begun goes into a digest."""
+        return any(encoder.wants_value for encoder in self._encoders)
+
+    def feed(self, event: Event) -> None:
+        """Take an event of the level."""
+        kind = type(event)
+        if kind is SequenceStart:
+            self._nesting += 1
+        elif kind is SequenceEnd:
+            self._nesting -= 1
+        elif kind in _TAGGED and event.tag == PIXEL_DATA:  # type: ignore[union-attr]
+            self.pixels.note(event, self._depth + self._nesting)
+        for encoder in self._encoders:
+            encoder.feed(event)
+
+    def found(
+        self, location: Location, item: SignatureItem, parameters: MacParameters | None, syntax: syntaxes.TransferSyntax
+    ) -> FoundSignature:
+        """What is known about a signature of the level once all its events have been fed."""
+        key = None if parameters is None else self._key(parameters)
+        mac = None if key is None else self._macs[key]
+        mac_syntax = syntaxes.SYNTAXES.get((parameters.syntax or "") if parameters else "")
+        usable = mac_syntax is None or self.pixels.allow(mac_syntax, syntax)
+        digests: list[DigestForm] = []
+        if mac is not None and key is not None:
+            for form in mac.forms:
+                digests += self._finish(form, key, item)
+        digests.sort(key=lambda digest: (not digest.complete, digest.legacy))
+        return FoundSignature(location, item, parameters, tuple(digests), usable, tuple(mac.unsignable) if mac else ())
+
+    def _finish(self, form: Form, key: tuple[str, int, frozenset[int]], item: SignatureItem) -> Iterable[DigestForm]:
+        """Append the digested part of the signature item to a copy of a digest."""
+        mac = Mac.continuing(key[0], form)
+        encoder = StreamEncoder([mac], kind=key[1], old_format=self._old_format)
+        for event in digested_events(item.item):
+            encoder.feed(event)
+        for end in mac.forms:
+            end.flush()
+            yield DigestForm(end.digest.digest(), end.complete, end.legacy, end.missing_bytes, end.missing_elements, end.examples)
+
+
+class _Level:
+    """An open data set or item."""
+
+    __slots__ = ("digester", "form", "ignored", "location", "number", "parameters", "signatures", "start", "tag")
+
+    def __init__(self, form: int, start: int, tag: int, number: int, ignored: bool) -> None:
+        self.form = form
+        self.start = start
+        self.tag = tag
+        self.number = number
+        self.ignored = ignored
+        self.parameters: dict[int, MacParameters] | None = None
+        self.signatures: list[SignatureItem] = []
+        self.digester: LevelDigester | None = None
+
+
+class SignatureFinder:
+    """Takes the events of an object in ascending tag order; `found` holds its signatures in the order dcmsign lists them.
+
+    `read` gives access to bytes of the (inflated) input from `keep_from` on. With `ordered` the events come in another order
+    than in the file, and every signed level is read again. `limit` bounds the bytes of each of the two sequences of a level,
+    `macs` the different MAC parameters of a level.
+    """
+
+    def __init__(
+        self,
+        read: Reader,
+        *,
+        options: ReadOptions = READ_AS_FOUND,
+        limits: Limits = DEFAULT_LIMITS,
+        ordered: bool = False,
+        old_format: bool = False,
+        limit: int = 4 << 20,
+        macs: int = 1024,
+    ) -> None:
+        self._read = read
+        self._options = options
+        self._limits = limits
+        self._ordered = ordered
+        self._old_format = old_format
+        self._limit = limit
+        self._mac_limit = macs
+        self._levels: list[_Level] = []
+        self._sequences: list[int] = []
+        self._collector: trees.TreeCollector | None = None
+        self._collecting = 0
+        self._active: list[LevelDigester] = []
+        self._syntax: syntaxes.TransferSyntax | None = None
+        self._head_open = True
+        self._offset = 0
+        self._texts: dict[int, int] = {}
+        self._gate = TextGate(self._texts, measure=True)
+        self._found: list[FoundSignature] = []
+        self.ignored = 0
+
+    @property
+    def keep_from(self) -> int:
+        """Lowest offset that may still be read again."""
+        if self._head_open:
+            return self._levels[0].start if self._levels else 0
+        return self._levels[1].start if len(self._levels) > 1 else self._offset
+
+    @property
+    def wants_value(self) -> bool:
+        """Whether the value that has just begun is needed; if not, it may be skipped."""
+        return self._collector is not None or any(digester.wants_value for digester in self._active)
+
+    @property
+    def found(self) -> list[FoundSignature]:
+        """All signatures, depth first in ascending tag order."""
+        return sorted(self._found, key=lambda signature: _search_order(signature.location))
+
+    def feed(self, event: Event) -> None:
+        """Take the next event of the parser."""
+        if type(event) is ValueStart or self._gate.open:
+            self._gate.measure = not self._active
+            for normal in self._gate.feed(event):
+                self._take(normal)
+        else:
+            self._take(event)
+
+    def _take(self, event: Event) -> None:
+        kind = type(event)
+        if kind is Anomaly:
+            return
+        self._offset = event.offset
+        for digester in self._active:
+            digester.feed(event)
+        if self._collector is not None:
+            if self._collector.feed(event):
+                self._collected(event)
+        elif kind is SequenceStart:
+            self._open_sequence(event)  # type: ignore[arg-type]
+            return
+        if kind is SequenceStart:
+            self._sequences.append(event.tag)  # type: ignore[union-attr]
+        elif kind is SequenceEnd:
+            self._sequences.pop()
+        elif kind is ItemStart:
+            self._open_item(event)  # type: ignore[arg-type]
+        elif kind is ItemEnd:
+            self._close_level(event.offset)
+        elif kind is DatasetStart:
+            self._syntax = syntaxes.SYNTAXES[event.syntax]  # type: ignore[union-attr]
+            self._levels.append(_Level(form_of(self._syntax), event.offset, 0, 0, False))
+        elif kind is End:
+            self._close_level(event.offset)
+        elif len(self._levels) == 1 and self._head_open and isinstance(event, (Element, ValueStart, FragmentsStart)):
+            self._head_open = event.tag < MAC_PARAMETERS_SEQUENCE
+
+    # ------------------------------------------------------------------ levels
+
+    def _open_sequence(self, event: SequenceStart) -> None:
+        level = self._levels[-1]
+        if event.tag == MAC_PARAMETERS_SEQUENCE or event.tag == DIGITAL_SIGNATURES_SEQUENCE:
+            if level.ignored and event.tag == DIGITAL_SIGNATURES_SEQUENCE:
+                self.ignored += 1
+            elif not level.ignored:
+                self._collector = trees.TreeCollector(self._limit)
+                self._collecting = event.offset
+                self._collector.feed(event)
+        if len(self._levels) == 1 and event.tag > MAC_PARAMETERS_SEQUENCE:
+            self._head_open = False
+        self._sequences.append(event.tag)
+
+    def _open_item(self, event: ItemStart) -> None:
+        tag = self._sequences[-1]
+        ignored = self._levels[-1].ignored or tag == ORIGINAL_ATTRIBUTES_SEQUENCE
+        self._levels.append(_Level(event.form, event.offset + len(event.raw), tag, event.number, ignored))
+
+    def _collected(self, event: Event) -> None:
+        """A MAC Parameters or Digital Signatures Sequence has been read."""
+        assert self._collector is not None
+        tree = self._collector.tree
+        assert tree is not None
+        self._collector = None
+        level = self._levels[-1]
+        if tree.tag == DIGITAL_SIGNATURES_SEQUENCE:
+            level.signatures = [read_signature(item) for item in tree.items]
+            return
+        level.parameters = {}
+        for item in tree.items:
+            parameters = read_mac_parameters(item)
+            if parameters.mac_id is not None:
+                level.parameters.setdefault(parameters.mac_id, parameters)
+        if not self._ordered:
+            self._digest_head(level)
+        if len(self._levels) == 1:
+            self._head_open = False
+
+    def _digest_head(self, level: _Level) -> None:
+        """Digest the elements of a level that came before its MAC parameters, then follow it."""
+        assert level.parameters is not None
+        depth = len(self._levels) - 1
+        level.digester = self._digester(level, depth)
+        events = read_events(self._read, self._parser(level, depth), self._collecting)
+        for event in TextGate(self._texts).through(events):
+            level.digester.feed(event)
+        self._active.append(level.digester)
+
+    def _digester(self, level: _Level, depth: int) -> LevelDigester:
+        parameters = (level.parameters or {}).values()
+        return LevelDigester(parameters, depth, old_format=self._old_format, limit=self._mac_limit)
+
+    def _parser(self, level: _Level, depth: int) -> Parser:
+        assert self._syntax is not None
+        return Parser.for_content(
+            level.form,
+            level.start,
+            depth=depth,
+            encapsulated=depth == 0 and self._syntax.encapsulated,
+            options=self._options,
+            limits=self._limits,
+        )
+
+    def _close_level(self, end: int) -> None:
+        level = self._levels.pop()
+        depth = len(self._levels)
+        if level.digester is not None:
+            self._active.remove(level.digester)
+        if not level.signatures:
+            return
+        assert self._syntax is not None
+        digester = level.digester
+        if digester is None:
+            digester = self._digester(level, depth)
+            if self._ordered and level.parameters:
+                self._digest_ordered(digester, level, depth, end)
+        location = tuple((entry.tag, entry.number) for entry in (*self._levels, level)[1:])
+        for item in level.signatures:
+            parameters = None if item.mac_id is None else (level.parameters or {}).get(item.mac_id)
+            self._found.append(digester.found(location, item, parameters, self._syntax))
+
+    def _digest_ordered(self, digester: LevelDigester, level: _Level, depth: int, end: int) -> None:
+        assert self._syntax is not None
+        reader = OrderedReader(self._read, self._options, self._limits, encapsulated=self._syntax.encapsulated)
+        for event in TextGate(self._texts).through(reader.events(level.form, level.start, end, depth)):
+            digester.feed(event)
+
+
+def _search_order(location: Location) -> tuple[int, ...]:
+    """Key that sorts locations depth first, each level's own signatures at the place of (FFFA,FFFA)."""
+    return (*(part for step in location for part in step), DIGITAL_SIGNATURES_SEQUENCE)

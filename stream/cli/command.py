@@ -1,0 +1,111 @@
+"""The run of the command from the arguments to the exit code, in dcmsign's order of evaluation."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import sys
+from collections.abc import Callable, Sequence
+
+from . import grammar, log, messages, preparation, usage
+from .evaluation import Evaluation
+from .exit_codes import ExitCode
+from .grammar import CommandLine, UsageError
+from .option_table import (
+    BY_NAME,
+    COMMAND,
+    ENCODING,
+    FORMAT,
+    LENGTHS,
+    MAC,
+    OTHER_OUTPUT,
+    PASSWORD,
+    POLICY,
+    PROFILE,
+    PURPOSE,
+    READ,
+    READ_SYNTAX,
+    TAGS,
+    TIMESTAMP,
+    TIMESTAMP_CERTIFICATE,
+    TIMESTAMP_ID,
+    TIMESTAMP_MAC,
+    TIMESTAMP_NONCE,
+    TIMESTAMP_POLICY,
+    TRUST,
+    UNKNOWN,
+    WRITE_SYNTAX,
+)
+
+ANSWERS: tuple[tuple[str, Callable[[], str]], ...] = (
+    ("--help", usage.help_text),
+    ("--version", usage.version_text),
+    ("--list-purposes", usage.purposes_text),
+)
+"""Options that print something and end the program; the first one counts."""
+
+
+def run(argv: Sequence[str]) -> ExitCode:
+    """Carry out a command line. Raises only what is not foreseen, and KeyboardInterrupt."""
+    try:
+        arguments = grammar.expand(argv)
+        if not arguments:
+            return _print(usage.help_text())
+        line = grammar.parse(arguments)
+    except UsageError as error:
+        return _usage_error(error)
+    for name, text in ANSWERS:
+        if line.rightmost(BY_NAME[name]) is not None:
+            return _print(text())
+    try:
+        return _evaluate(line)
+    except UsageError as error:
+        return _usage_error(error) if log.shows(logging.ERROR) else ExitCode.USAGE
+    except preparation.Stop as stop:
+        return stop.code
+
+
+def _evaluate(line: CommandLine) -> ExitCode:
+    evaluation = Evaluation(line)
+    log.LIBRARY.setLevel(evaluation.log_level())
+    if line.rightmost(BY_NAME["--arguments"]) is not None:
+        shown = "".join(f"'{argument}' " for argument in line.arguments if argument)
+        log.write(logging.INFO, messages.ARGUMENTS.format(len(line.arguments), shown))
+    evaluation.settle(READ, READ_SYNTAX, UNKNOWN, COMMAND)
+    evaluation.check_output()
+    evaluation.settle(ENCODING, FORMAT, POLICY, TIMESTAMP_POLICY, TRUST)
+    trust = preparation.load_trust(evaluation)
+    evaluation.settle(PASSWORD, PROFILE, MAC, PURPOSE, TAGS)
+    tags = preparation.load_tags(evaluation)
+    evaluation.settle(TIMESTAMP, TIMESTAMP_MAC, TIMESTAMP_NONCE, TIMESTAMP_CERTIFICATE, TIMESTAMP_ID)
+    evaluation.settle(WRITE_SYNTAX, LENGTHS, OTHER_OUTPUT)
+    evaluation.check_availability()
+    log.COMMAND.debug(usage.header() + "\n")
+    source, target = (*line.parameters, "")[:2]
+    if not source:
+        log.COMMAND.critical(messages.EMPTY_INPUT_NAME)
+        return ExitCode.NO_INPUT
+    log.COMMAND.info(messages.OPEN_INPUT.format(source))
+    from . import operations  # what only prints usage or an error needs none of this
+
+    return operations.carry_out(operations.Job(evaluation, source, target, trust, tags))
+
+
+def _usage_error(error: UsageError) -> ExitCode:
+    sys.stderr.write(usage.error(str(error)))
+    sys.stderr.flush()
+    return ExitCode.USAGE
+
+
+def _print(text: str) -> ExitCode:
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except OSError as error:
+        log.COMMAND.critical(messages.WRITING.format(text=error.strerror, name=messages.STANDARD_STREAM))
+        # the interpreter would try to write the rest when it ends
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.CANNOT_WRITE_OUTPUT
+    return ExitCode.OK

@@ -1,0 +1,141 @@
+"""Evaluation of a parsed command line: which options count, and whether they fit together.
+
+Blocks of the option table are settled one after the other: of several faults the same one is reported as by DCMTK.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable
+
+from . import log, messages
+from .grammar import CommandLine, Occurrence, UsageError
+from .option_table import BY_NAME, COMMAND, GENERAL
+from .options import Block, Kind, Option
+
+PURPOSE_CODES = range(1, 19)
+_NUMBER = re.compile(r"\s*\+?(\d+)", re.ASCII)
+
+
+class Evaluation:
+    """The options in effect. A block has to be settled before it is asked for."""
+
+    def __init__(self, line: CommandLine) -> None:
+        self._line = line
+        self._choices: dict[str, Occurrence] = {}
+        self._effective: set[str] = set()
+        self._unavailable: list[str] = []
+
+    def settle(self, *blocks: Block) -> None:
+        """Find the choice of each block and check every option that is looked at.
+
+        Choices are looked up in table order; one that stands to the left of the one found before is ignored, yet a
+        found one is checked even if a later one replaces it. Raises UsageError.
+        """
+        for block in blocks:
+            choice: Occurrence | None = None
+            for option in block.options:
+                found = self._line.rightmost(option)
+                if found is None or option.exits:
+                    continue
+                if option.kind is Kind.CHOICE:
+                    if choice is not None and found.position < choice.position:
+                        continue
+                    choice = found
+                elif not option.available:
+                    self._unavailable.append(option.long)
+                self._check(found)
+            self._take(block, choice)
+
+    def _take(self, block: Block, choice: Occurrence | None) -> None:
+        if choice is None and block.default is not None:
+            choice = Occurrence(block.default, -1, ())
+        if choice is None:
+            return
+        self._choices[block.name] = choice
+        self._effective.add(choice.option.long)
+        if not choice.option.available:
+            self._unavailable.append(choice.option.long)
+
+    def _check(self, found: Occurrence) -> None:
+        option = found.option
+        condition = option.only_with
+        if condition is not None and not condition.any_of & self._effective:
+            raise UsageError(messages.ONLY_WITH.format(option.long, condition.text))
+        if option.needs_output and len(self._line.parameters) < 2:
+            raise UsageError(messages.OUTPUT_REQUIRED.format(option.long))
+        if option.long == "--sig-purpose":
+            purpose_code(found.values[0])
+
+    def check_output(self) -> None:
+        """Raise UsageError if an output is named although the command has none."""
+        if not self.option(COMMAND).needs_output and len(self._line.parameters) > 1:
+            raise UsageError(messages.OUTPUT_NOT_ALLOWED)
+
+    def check_availability(self) -> None:
+        """Raise UsageError if an option in effect belongs to an operation that is not there yet."""
+        if self._unavailable:
+            raise UsageError(messages.NOT_AVAILABLE.format(self._unavailable[0]))
+
+    def option(self, block: Block) -> Option:
+        """The choice of a block that has a default."""
+        return self._choices[block.name].option
+
+    def setting(self, block: Block) -> str:
+        """What the choice of a block stands for."""
+        return self.option(block).setting
+
+    def values(self, block: Block) -> tuple[str, ...]:
+        """The values of the choice of a block."""
+        return self._choices[block.name].values
+
+    def single(self, name: str) -> str | None:
+        """The value of the rightmost occurrence of an option, None without any."""
+        found = self._line.rightmost(BY_NAME[name])
+        return None if found is None else found.values[0]
+
+    def every(self, name: str) -> Iterable[str]:
+        """The values of all occurrences of an option, from right to left."""
+        return (found.values[0] for found in self._line.right_to_left(BY_NAME[name]))
+
+    def log_level(self) -> int:
+        """Settle the general options; the level of messages to show. Raises UsageError."""
+        self.settle(GENERAL)
+        verbosity = self._choices.get(GENERAL.name)
+        name = self.single("--log-level")
+        if name is not None:
+            if verbosity is not None:
+                raise UsageError(messages.NOT_ALLOWED_WITH.format("--log-level", messages.VERBOSITY))
+            if name.lower() not in log.LEVELS:
+                raise UsageError(messages.BAD_LOG_LEVEL)
+        self._check_log_config(name is not None, verbosity is not None)
+        if verbosity is not None:
+            name = verbosity.option.setting
+        return log.DEFAULT_LEVEL if name is None else log.LEVELS[name.lower()]
+
+    def _check_log_config(self, level: bool, verbosity: bool) -> None:
+        file = self.single("--log-config")
+        if file is None:
+            return
+        if level:
+            raise UsageError(messages.NOT_ALLOWED_WITH.format("--log-config", "--log-level"))
+        if verbosity:
+            raise UsageError(messages.NOT_ALLOWED_WITH.format("--log-config", messages.VERBOSITY))
+        if not os.path.isfile(file):
+            raise UsageError(messages.NO_LOG_CONFIG)
+        if not os.access(file, os.R_OK):
+            raise UsageError(messages.UNREADABLE_LOG_CONFIG)
+
+
+def purpose_code(text: str) -> int:
+    """The number of ``--sig-purpose``: leading digits count, what follows them is ignored. Raises UsageError."""
+    match = _NUMBER.match(text)
+    if match is None:
+        raise UsageError(messages.BAD_PURPOSE.format(text) if text else messages.EMPTY_PURPOSE)
+    code = int(match[1].lstrip("0")[:20] or "0")  # more digits than any limit has
+    if code < PURPOSE_CODES.start:
+        raise UsageError(messages.BAD_PURPOSE.format(messages.PURPOSE_UNDERFLOW.format(text)))
+    if code >= PURPOSE_CODES.stop:
+        raise UsageError(messages.BAD_PURPOSE.format(messages.PURPOSE_OVERFLOW.format(text)))
+    return code

@@ -1,0 +1,86 @@
+"""Exit codes of dcmsign, and the one table that gives every error of the library its exit code and text."""
+
+from __future__ import annotations
+
+import enum
+import logging
+from dataclasses import dataclass
+
+from ...codec import errors
+from . import messages
+
+
+class ExitCode(enum.IntEnum):
+    """Exit codes; those below 70 and from 80 are DCMTK's."""
+
+    OK = 0
+    USAGE = 1
+    CANNOT_READ_INPUT = 20
+    NO_INPUT = 21
+    CANNOT_READ_TAG_FILE = 30
+    CANNOT_WRITE_OUTPUT = 40
+    CANNOT_WRITE_DUMP = 46
+    INTERNAL = 70
+    """A defect of this program: EX_SOFTWARE of sysexits, a value none of dcmsign's codes uses."""
+    SIGNING_FAILED = 85
+    TAG_FILE_SYNTAX = 86
+    NO_SIGNATURE = 100
+    VERIFICATION_FAILED = 101
+    INTERRUPTED = 130
+    """SIGINT, as shells report it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """How an error class ends the program.
+
+    `frame` has places for the `text` and the `name` of the file. The text is `text`; if that is empty, what the
+    operating system said, else the message of the error.
+    """
+
+    code: ExitCode
+    level: int
+    frame: str
+    text: str = ""
+    located: bool = True
+    """Whether it helps to tell where in the input the error is."""
+
+
+def _input(text: str = "", *, located: bool = True) -> Failure:
+    return Failure(ExitCode.CANNOT_READ_INPUT, logging.CRITICAL, messages.READING, text, located)
+
+
+def _signing(text: str = "") -> Failure:
+    return Failure(ExitCode.SIGNING_FAILED, logging.ERROR, messages.CREATING, text)
+
+
+# the row of the nearest base class counts
+FAILURES: dict[type[errors.Error], Failure] = {
+    errors.FormatError: _input(),
+    errors.NotDicom: _input(messages.PREMATURE_END),
+    errors.Truncated: _input(messages.PREMATURE_END),
+    errors.EmptyInput: _input(messages.END_OF_STREAM, located=False),
+    errors.BadStructure: _input(messages.INVALID_STREAM),
+    errors.MetaHeaderMissing: _input(messages.META_HEADER_MISSING, located=False),
+    errors.SourceError: _input(),
+    errors.SinkError: Failure(ExitCode.CANNOT_WRITE_OUTPUT, logging.CRITICAL, messages.WRITING),
+    errors.DumpError: Failure(ExitCode.CANNOT_WRITE_DUMP, logging.CRITICAL, messages.UNUSABLE_DUMP),
+    errors.SigningError: _signing(),
+    errors.KeyMismatch: _signing(messages.KEY_MISMATCH),
+    errors.UnsupportedKey: _signing(messages.UNSUPPORTED_KEY),
+    errors.NothingToSign: _signing(messages.NOTHING_TO_SIGN),
+    errors.UnsignableElement: _signing(messages.UNSIGNABLE_ELEMENT),
+    errors.ElementNotFound: _signing(messages.ELEMENT_NOT_FOUND),
+    errors.UnusableMacSyntax: _signing(messages.UNUSABLE_MAC_SYNTAX),
+    errors.NoMacIdLeft: _signing(messages.NO_MAC_ID_LEFT),
+    errors.CryptoFailure: _signing(messages.CRYPTO_FAILURE),
+    errors.AlgorithmUnavailable: _signing(messages.MAC_UNSUPPORTED),
+    errors.BadCertificateFile: Failure(ExitCode.CANNOT_READ_INPUT, logging.CRITICAL, messages.UNREADABLE_CERTIFICATE),
+    errors.BadKeyFile: Failure(ExitCode.CANNOT_READ_INPUT, logging.CRITICAL, messages.UNREADABLE_KEY),
+    errors.UnsupportedSyntax: Failure(ExitCode.CANNOT_WRITE_OUTPUT, logging.CRITICAL, messages.NO_CONVERSION),
+}
+
+
+def failure_of(error: errors.Error) -> Failure | None:
+    """The row for an error, None if there is none for any of its classes."""
+    return next((FAILURES[kind] for kind in type(error).__mro__ if kind in FAILURES), None)

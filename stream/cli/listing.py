@@ -1,0 +1,165 @@
+"""What the command prints about verified signatures: the lines of dcmsign, rendered from a VerificationReport."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from ...codec.dicom import tags as dicom_tags
+from ...codec.dicom.dictionary import keyword_of
+from ...codec.dicom.syntaxes import SYNTAXES
+from ..reports import Remark, SignatureReport, Verdict, VerificationReport
+from . import messages
+from .exit_codes import ExitCode
+
+if TYPE_CHECKING:
+    from .. import Certificate
+
+Line = tuple[int, str]
+"""Level and text of a message."""
+
+INFO, WARNING, ERROR = logging.INFO, logging.WARNING, logging.ERROR
+
+# labels with the level on which they are printed; details are padded to the width of the longest one
+WIDTH_OF_VERDICT, WIDTH_OF_DETAILS = 23, 28
+LOCATION = "Location"
+MAC_ID = "MAC ID"
+MAC_ALGORITHM = "MAC algorithm"
+MAC_SYNTAX = "MAC calculation xfer syntax"
+ELEMENTS = "Data elements signed"
+DATE = "Signature date/time"
+PURPOSE = "Signature purpose"
+CERTIFICATE = "Certificate of signer"
+VERDICT = "Signature Verification"
+COVERAGE = "Signature Coverage"
+TIMESTAMP = "Certified timestamp"
+INDENT = "      "
+
+# remarks that belong to reading a signature come before the line with its number
+FOUND_WHILE_READING = frozenset(
+    {
+        Remark.NO_MAC_ID,
+        Remark.NO_CERTIFICATE_TYPE,
+        Remark.BAD_CERTIFICATE_TYPE,
+        Remark.NO_CERTIFICATE,
+        Remark.EMPTY_CERTIFICATE,
+        Remark.UNPARSEABLE_CERTIFICATE,
+    }
+)
+CHAIN_EXPIRED = "certificate has expired"
+SERIAL_NUMBERS = range(-(2**63), 2**63)
+
+
+def lines(report: VerificationReport, *, details: bool) -> Iterator[Line]:
+    """All lines about a data set. `details`: labels of the verdict are padded as those of the detail lines."""
+    if not report.signatures:
+        yield (ERROR, messages.SIGNATURE_REQUIRED) if report.required else (WARNING, messages.NO_SIGNATURES)
+        return
+    for signature in report.signatures:
+        yield from _signature(signature, WIDTH_OF_DETAILS if details else WIDTH_OF_VERDICT)
+    corrupted = sum(not signature.ok for signature in report.signatures)
+    yield INFO, messages.VERIFIED.format(len(report.signatures), corrupted)
+
+
+def exit_code(report: VerificationReport) -> ExitCode:
+    """The exit code of a verification."""
+    if report.ok:
+        return ExitCode.OK
+    return ExitCode.VERIFICATION_FAILED if report.signatures else ExitCode.NO_SIGNATURE
+
+
+def _signature(signature: SignatureReport, width: int) -> Iterator[Line]:
+    reading = [remark for remark in signature.remarks if remark[0] in FOUND_WHILE_READING]
+    checking = [remark for remark in signature.remarks if remark[0] not in FOUND_WHILE_READING]
+    yield from map(_remark, reading)
+    yield WARNING, messages.SIGNATURE.format(signature.number, _text(signature.uid))
+    for line in _details(signature):
+        yield INFO, line
+    yield from map(_remark, checking)
+    yield WARNING, _labelled(VERDICT, signature.reason, width)
+    if not signature.coverage.complete:
+        yield from _coverage(signature, width)
+    if signature.ok or (signature.verdict is Verdict.UNTRUSTED and signature.chain_error == CHAIN_EXPIRED):
+        yield INFO, _labelled(TIMESTAMP, messages.TIMESTAMP_ABSENT)
+
+
+def _remark(remark: tuple[Remark, str]) -> Line:
+    kind, value = remark
+    text = kind.value.format(_printable(value))
+    return (INFO, f"  {text}") if kind is Remark.UNSIGNABLE_ELEMENT else (WARNING, text)
+
+
+def _details(signature: SignatureReport) -> Iterator[str]:
+    yield _labelled(LOCATION, location(signature.location))
+    yield _labelled(MAC_ID, messages.UNKNOWN if signature.mac_id is None else str(signature.mac_id))
+    yield _labelled(MAC_ALGORITHM, _text(signature.mac_algorithm))
+    yield _labelled(MAC_SYNTAX, _syntax(signature.mac_transfer_syntax))
+    if signature.tags_signed is None:
+        yield _labelled(ELEMENTS, messages.UNKNOWN)
+    else:
+        yield _labelled(ELEMENTS, "").rstrip()
+        for tag in signature.tags_signed:
+            yield f"{INDENT}{dicom_tags.text(tag)} {keyword_of(tag)}"
+    yield _labelled(DATE, _text(signature.signed_at))
+    purpose = signature.purpose
+    yield _labelled(
+        PURPOSE,
+        messages.NOT_SPECIFIED
+        if purpose is None
+        else _printable(messages.PURPOSE.format(purpose.meaning, purpose.code_value, purpose.coding_scheme)),
+    )
+    yield _labelled(CERTIFICATE, "")
+    yield from _certificate(signature.certificate)
+
+
+def _certificate(certificate: Certificate | None) -> Iterator[str]:
+    if certificate is None:
+        yield INDENT + messages.NO_CERTIFICATE
+        return
+    yield INDENT + certificate.signature_version
+    serial = certificate.serial if certificate.serial in SERIAL_NUMBERS else -1
+    for label, value in (
+        ("Subject", certificate.subject),
+        ("Issued by", certificate.issuer),
+        ("Serial no.", str(serial)),
+        ("Validity", messages.NOT_BEFORE.format(certificate.not_before_text)),
+        ("Validity", messages.NOT_AFTER.format(certificate.not_after_text)),
+        ("Public key", certificate.key_text),
+    ):
+        yield f"{INDENT}{label:24}: {_printable(value)}"
+
+
+def _coverage(signature: SignatureReport, width: int) -> Iterator[Line]:
+    coverage = signature.coverage
+    text = messages.INCOMPLETE.format(coverage.missing_bytes, coverage.missing_elements)
+    yield WARNING, _labelled(COVERAGE, text, width)
+    for example in coverage.examples:
+        yield INFO, INDENT + example
+
+
+def _syntax(uid: str | None) -> str:
+    if not uid:
+        return messages.UNKNOWN
+    syntax = SYNTAXES.get(uid)
+    return _printable(uid) if syntax is None else f"={syntax.name}"
+
+
+def location(path: tuple[tuple[int, int], ...]) -> str:
+    """A place in the data set as dcmsign names it: ``Main Dataset`` or ``ContentSequence[0].ContentSequence[1]``."""
+    return ".".join(f"{keyword_of(tag)}[{item}]" for tag, item in path) or messages.MAIN_DATA_SET
+
+
+def _labelled(label: str, value: str, width: int = WIDTH_OF_DETAILS) -> str:
+    return f"  {label:{width}}: {value}"
+
+
+def _text(value: str | None) -> str:
+    return messages.UNKNOWN if value is None else _printable(value)
+
+
+def _printable(value: str) -> str:
+    # values come from the file: no line breaks or terminal controls
+    if value.isprintable():
+        return value
+    return "".join(character if character.isprintable() else f"\\x{ord(character):02X}" for character in value)

@@ -1,0 +1,545 @@
+"""The option table: one row per option drives parsing, conditions and the help text.
+
+Rows stand in the order of the help text, which is also the order in which options are evaluated.
+"""
+
+from __future__ import annotations
+
+from .options import Block, Condition, Kind, Option, Section
+
+PARAMETERS = (
+    ("dcmfile-in", ("DICOM input filename to be processed", '("-" for stdin)')),
+    ("dcmfile-out", ("DICOM output filename", '("-" for stdout)')),
+)
+
+READ_DATASET = Condition("--read-dataset", frozenset({"--read-dataset"}))
+VERIFY = Condition("--verify", frozenset({"--verify"}))
+SIGN = Condition("--sign", frozenset({"--sign"}))
+CREATE = Condition("--sign or --sign-item", frozenset({"--sign", "--sign-item"}))
+# --insert-timestamp is not named in the message, but satisfies the condition
+TIMESTAMP_FILE = Condition("--timestamp-file", frozenset({"--timestamp-file", "--insert-timestamp"}))
+
+FILE_NAME = ("[f]ilename: string",)
+
+GENERAL = Block(
+    "general",
+    "",
+    (
+        Option("-h", "--help", ("print this help text and exit",), kind=Kind.EXIT),
+        Option("", "--version", ("print version information and exit",), kind=Kind.EXIT),
+        Option("", "--arguments", ("print expanded command line arguments",), kind=Kind.SINGLE),
+        Option("-q", "--quiet", ("quiet mode, print no warnings and errors",), setting="fatal"),
+        Option("-v", "--verbose", ("verbose mode, print processing details",), setting="info"),
+        Option("-d", "--debug", ("debug mode, print debug information",), setting="debug"),
+        Option(
+            "-ll",
+            "--log-level",
+            ("use level l for the logger",),
+            1,
+            ("[l]evel: string constant", "(fatal, error, warn, info, debug, trace)"),
+            kind=Kind.SINGLE,
+        ),
+        Option(
+            "-lc",
+            "--log-config",
+            ("use config file f for the logger",),
+            1,
+            FILE_NAME,
+            kind=Kind.SINGLE,
+            available=False,
+        ),
+    ),
+)
+
+READ = Block(
+    "read",
+    "input file format:",
+    (
+        Option("+f", "--read-file", ("read file format or data set (default)",), setting="auto", default=True),
+        Option("+fo", "--read-file-only", ("read file format only",), setting="file"),
+        Option("-f", "--read-dataset", ("read data set without file meta information",), setting="dataset"),
+    ),
+)
+
+READ_SYNTAX = Block(
+    "read-syntax",
+    "input transfer syntax:",
+    (
+        Option("-t=", "--read-xfer-auto", ("use TS recognition (default)",), default=True),
+        Option("-td", "--read-xfer-detect", ("ignore TS specified in the file meta header",), setting="detect"),
+        Option(
+            "-te",
+            "--read-xfer-little",
+            ("read with explicit VR little endian TS",),
+            only_with=READ_DATASET,
+            setting="1.2.840.10008.1.2.1",
+        ),
+        Option(
+            "-tb",
+            "--read-xfer-big",
+            ("read with explicit VR big endian TS",),
+            only_with=READ_DATASET,
+            setting="1.2.840.10008.1.2.2",
+        ),
+        Option(
+            "-ti",
+            "--read-xfer-implicit",
+            ("read with implicit VR little endian TS",),
+            only_with=READ_DATASET,
+            setting="1.2.840.10008.1.2",
+        ),
+    ),
+)
+
+UNKNOWN = Block(
+    "unknown",
+    "handling of defined length UN elements:",
+    (
+        Option("-uc", "--retain-un", ("retain elements as UN (default)",), default=True),
+        Option("+uc", "--convert-un", ("convert to real VR if known",), setting="convert"),
+    ),
+)
+
+COMMAND = Block(
+    "command",
+    "",
+    (
+        Option("", "--verify", ("verify all signatures (default)",), default=True),
+        Option(
+            "+s",
+            "--sign",
+            ("create signature in main object",),
+            2,
+            ("[p]rivate key file, [c]ertificate file: string",),
+            needs_output=True,
+        ),
+        Option(
+            "+si",
+            "--sign-item",
+            ("create signature in sequence item",),
+            3,
+            ("[k]eyfile, [c]ertfile, [i]tem location: string",),
+            needs_output=True,
+            available=False,
+        ),
+        Option(
+            "+t",
+            "--insert-timestamp",
+            ("insert certified timestamp from ts response r", "from timestamp query q at signature UID u"),
+            3,
+            ("ts[q]file, ts[r]file [u]idfile: string",),
+            needs_output=True,
+            available=False,
+        ),
+        Option(
+            "+r",
+            "--remove",
+            ("remove signature",),
+            1,
+            ("[s]ignature UID: string",),
+            needs_output=True,
+            available=False,
+        ),
+        Option(
+            "+ra",
+            "--remove-all",
+            ("remove all signatures from data set",),
+            needs_output=True,
+            available=False,
+        ),
+    ),
+)
+
+ENCODING = Block(
+    "encoding",
+    "key and certificate file format:",
+    (
+        Option("-pem", "--pem-keys", ("read keys/certificates as PEM file (default)",), setting="PEM", default=True),
+        Option("-der", "--der-keys", ("read keys/certificates as DER file",), setting="DER"),
+    ),
+)
+
+FORMAT = Block(
+    "format",
+    "signature format:",
+    (
+        Option(
+            "-fn",
+            "--format-new",
+            ("use correct DICOM signature format (default)",),
+            setting="STANDARD",
+            default=True,
+        ),
+        Option("-fo", "--format-old", ("use old (pre-3.5.4) DCMTK signature format",), setting="OLD"),
+        Option(
+            "-fd",
+            "--format-dcmtk",
+            ("sign in DCMTK's incomplete form, for peers", "that need it"),
+            setting="DCMTK",
+        ),
+    ),
+)
+
+POLICY = Block(
+    "policy",
+    "signature verification:",
+    (
+        Option(
+            "+rv",
+            "--verify-if-present",
+            ("verify signatures if present, pass otherwise", "(default)"),
+            only_with=VERIFY,
+            default=True,
+        ),
+        Option("+rg", "--require-sig", ("fail if no signature at all is present",), only_with=VERIFY, setting="required"),
+        Option(
+            "+rc",
+            "--require-creator",
+            ("fail if no creator RSA signature is present",),
+            only_with=VERIFY,
+            available=False,
+        ),
+        Option(
+            "+ru",
+            "--require-auth",
+            ("fail if no auth RSA signature is present",),
+            only_with=VERIFY,
+            available=False,
+        ),
+        Option(
+            "+rs",
+            "--require-sr",
+            ("fail if no SR RSA signature is present",),
+            only_with=VERIFY,
+            available=False,
+        ),
+    ),
+)
+
+TIMESTAMP_POLICY = Block(
+    "timestamp-policy",
+    "timestamp verification:",
+    (
+        Option(
+            "+tv",
+            "--verify-ts",
+            ("verify certified timestamp if present (default)",),
+            only_with=VERIFY,
+            default=True,
+        ),
+        Option("-tv", "--ignore-ts", ("ignore certified timestamps",), only_with=VERIFY, available=False),
+        Option("+tr", "--require-ts", ("fail if no certified timestamp is present",), only_with=VERIFY, available=False),
+    ),
+)
+
+TRUST = Block(
+    "trust",
+    "certification authority:",
+    (
+        Option(
+            "+cf",
+            "--add-cert-file",
+            ("add trusted certificate file to cert store",),
+            1,
+            FILE_NAME,
+            only_with=VERIFY,
+            kind=Kind.LIST,
+        ),
+        Option(
+            "+uf",
+            "--add-ucert-file",
+            ("add untrusted intermediate certificate file",),
+            1,
+            FILE_NAME,
+            only_with=VERIFY,
+            kind=Kind.LIST,
+        ),
+        Option(
+            "+cd",
+            "--add-cert-dir",
+            ("add certificates in d to cert store",),
+            1,
+            ("[d]irectory: string",),
+            only_with=VERIFY,
+            kind=Kind.LIST,
+            available=False,
+        ),
+        Option(
+            "+cr",
+            "--add-crl-file",
+            ("add certificate revocation list file", "(implies --enable-crl-vfy)"),
+            1,
+            FILE_NAME,
+            only_with=VERIFY,
+            kind=Kind.LIST,
+            available=False,
+        ),
+        Option(
+            "+cl",
+            "--enable-crl-vfy",
+            ("enable CRL verification",),
+            only_with=VERIFY,
+            kind=Kind.SINGLE,
+            available=False,
+        ),
+    ),
+)
+
+PASSWORD = Block(
+    "password",
+    "private key password:",
+    (
+        Option(
+            "+ps",
+            "--std-passwd",
+            ("prompt user to type password on stdin (default)",),
+            only_with=CREATE,
+            setting="ask",
+            default=True,
+        ),
+        Option(
+            "+pw",
+            "--use-passwd",
+            ("use specified password",),
+            1,
+            ("[p]assword: string",),
+            only_with=CREATE,
+            setting="given",
+        ),
+        Option("-pw", "--null-passwd", ("use empty string as password",), only_with=CREATE, setting="empty"),
+    ),
+)
+
+PROFILE = Block(
+    "profile",
+    "digital signature profile:",
+    (
+        Option(
+            "-pf",
+            "--profile-none",
+            ("don't enforce any signature profile (default)",),
+            only_with=CREATE,
+            default=True,
+        ),
+        Option("+pb", "--profile-base", ("enforce base RSA signature profile",), only_with=CREATE, available=False),
+        Option(
+            "+pc",
+            "--profile-creator",
+            ("enforce creator RSA signature profile",),
+            only_with=SIGN,
+            available=False,
+        ),
+        Option(
+            "+pa",
+            "--profile-auth",
+            ("enforce authorization signature profile",),
+            only_with=SIGN,
+            available=False,
+        ),
+        Option("+pr", "--profile-sr", ("enforce SR RSA signature profile",), only_with=SIGN, available=False),
+        Option(
+            "+pv",
+            "--profile-srv",
+            ("enforce SR RSA signature profile (verification)",),
+            only_with=SIGN,
+            available=False,
+        ),
+    ),
+)
+
+MAC = Block(
+    "mac",
+    "MAC algorithm:",
+    (
+        Option(
+            "+mr",
+            "--mac-ripemd160",
+            ("use RIPEMD 160 (default)",),
+            only_with=CREATE,
+            setting="RIPEMD160",
+            default=True,
+        ),
+        Option("+ms", "--mac-sha1", ("use SHA-1 (not recommended)",), only_with=CREATE, setting="SHA1"),
+        Option("+mm", "--mac-md5", ("use MD5 (not recommended)",), only_with=CREATE, setting="MD5"),
+        Option("+m2", "--mac-sha256", ("use SHA-256",), only_with=CREATE, setting="SHA256"),
+        Option("+m3", "--mac-sha384", ("use SHA-384",), only_with=CREATE, setting="SHA384"),
+        Option("+m5", "--mac-sha512", ("use SHA-512",), only_with=CREATE, setting="SHA512"),
+    ),
+)
+
+PURPOSE = Block(
+    "purpose",
+    "signature purpose:",
+    (
+        Option("+lp", "--list-purposes", ("show list of signature purpose codes and exit",), kind=Kind.EXIT),
+        Option("-sp", "--no-sig-purpose", ("do not add signature purpose (default)",), only_with=CREATE, default=True),
+        Option(
+            "+sp",
+            "--sig-purpose",
+            ("add digital signature purpose code p",),
+            1,
+            ("[p]urpose code: integer (1..18)",),
+            only_with=CREATE,
+            setting="given",
+        ),
+    ),
+)
+
+TAGS = Block(
+    "tags",
+    "tag selection:",
+    (
+        Option(
+            "-t",
+            "--tag",
+            ("sign only specified tag", "(this option can be specified multiple times)"),
+            1,
+            ('[t]ag: "gggg,eeee" or dictionary name',),
+            kind=Kind.LIST,
+        ),
+        Option("-tf", "--tag-file", ("read list of tags from text file",), 1, FILE_NAME, kind=Kind.SINGLE),
+    ),
+)
+
+TIMESTAMP = Block(
+    "timestamp",
+    "timestamp creation:",
+    (
+        Option("-ts", "--timestamp-off", ("do not create timestamp (default)",), only_with=CREATE, default=True),
+        Option(
+            "+ts",
+            "--timestamp-file",
+            ("create timestamp query file t and uid file u",),
+            2,
+            ("[t]sq-filename, [u]id-filename: string",),
+            only_with=CREATE,
+            available=False,
+        ),
+    ),
+)
+
+TIMESTAMP_MAC = Block(
+    "timestamp-mac",
+    "timestamp MAC algorithm (only with --timestamp-file):",
+    (
+        Option(
+            "+tm2",
+            "--ts-mac-sha256",
+            ("use SHA-256 (default)",),
+            only_with=TIMESTAMP_FILE,
+            setting="SHA256",
+            default=True,
+        ),
+        Option("+tm3", "--ts-mac-sha384", ("use SHA-384",), only_with=TIMESTAMP_FILE, setting="SHA384"),
+        Option("+tm5", "--ts-mac-sha512", ("use SHA-512",), only_with=TIMESTAMP_FILE, setting="SHA512"),
+        Option("+tmr", "--ts-mac-ripemd160", ("use RIPEMD 160",), only_with=TIMESTAMP_FILE, setting="RIPEMD160"),
+        Option("+tms", "--ts-mac-sha1", ("use SHA-1 (not recommended)",), only_with=TIMESTAMP_FILE, setting="SHA1"),
+        Option("+tmm", "--ts-mac-md5", ("use MD5 (not recommended)",), only_with=TIMESTAMP_FILE, setting="MD5"),
+    ),
+)
+
+TIMESTAMP_NONCE = Block(
+    "timestamp-nonce",
+    "timestamp query nonce options (only with --timestamp-file):",
+    (
+        Option("+tn", "--ts-use-nonce", ("include random nonce (default)",), only_with=TIMESTAMP_FILE, default=True),
+        Option("-tn", "--ts-no-nonce", ("do not include nonce",), only_with=TIMESTAMP_FILE, setting="none"),
+    ),
+)
+
+TIMESTAMP_CERTIFICATE = Block(
+    "timestamp-certificate",
+    "timestamp certificate inclusion options (only with --timestamp-file):",
+    (
+        Option(
+            "+tc",
+            "--ts-request-cert",
+            ("request TSA certificate in timestamp (default)",),
+            only_with=TIMESTAMP_FILE,
+            default=True,
+        ),
+        Option(
+            "-tc",
+            "--ts-no-cert",
+            ("do not request TSA certificate in timestamp",),
+            only_with=TIMESTAMP_FILE,
+            setting="none",
+        ),
+    ),
+)
+
+TIMESTAMP_ID = Block(
+    "timestamp-id",
+    "timestamp policy options (only with --timestamp-file):",
+    (
+        Option(
+            "-tp",
+            "--ts-no-policy",
+            ("do not specify ts policy (default)",),
+            only_with=TIMESTAMP_FILE,
+            default=True,
+        ),
+        Option(
+            "+tp",
+            "--ts-policy",
+            ("request timestamp policy p",),
+            1,
+            ("[p]olicy-OID: string",),
+            only_with=TIMESTAMP_FILE,
+            setting="given",
+        ),
+    ),
+)
+
+WRITE_SYNTAX = Block(
+    "write-syntax",
+    "output transfer syntax:",
+    (
+        Option("+t=", "--write-xfer-same", ("write with same TS as input (default)",), default=True),
+        Option("+te", "--write-xfer-little", ("write with explicit VR little endian TS",), available=False),
+        Option("+tb", "--write-xfer-big", ("write with explicit VR big endian TS",), available=False),
+        Option("+ti", "--write-xfer-implicit", ("write with implicit VR little endian TS",), available=False),
+    ),
+)
+
+LENGTHS = Block(
+    "lengths",
+    "length encoding in sequences and items:",
+    (
+        Option("+e", "--length-explicit", ("write with explicit lengths (default)",), default=True),
+        Option("-e", "--length-undefined", ("write with undefined lengths",), setting="undefined"),
+    ),
+)
+
+OTHER_OUTPUT = Block(
+    "other-output",
+    "other output options:",
+    (
+        Option(
+            "+d",
+            "--dump",
+            ("dump byte stream fed into the MAC codec to file", "(only with --sign or --sign-item)"),
+            1,
+            FILE_NAME,
+            only_with=CREATE,
+            kind=Kind.SINGLE,
+        ),
+    ),
+)
+
+SECTIONS = (
+    Section("general options:", (GENERAL,)),
+    Section("input options:", (READ, READ_SYNTAX, UNKNOWN)),
+    Section("signature commands:", (COMMAND,)),
+    Section("general signature options:", (ENCODING, FORMAT)),
+    Section("signature verification options (only with --verify):", (POLICY, TIMESTAMP_POLICY, TRUST)),
+    Section("signature creation options (only with --sign or --sign-item):", (PASSWORD, PROFILE, MAC, PURPOSE, TAGS)),
+    Section(
+        "timestamp creation options (only with --sign or --sign-item):",
+        (TIMESTAMP, TIMESTAMP_MAC, TIMESTAMP_NONCE, TIMESTAMP_CERTIFICATE, TIMESTAMP_ID),
+    ),
+    Section("output options:", (WRITE_SYNTAX, LENGTHS, OTHER_OUTPUT)),
+)
+
+OPTIONS = tuple(option for section in SECTIONS for block in section.blocks for option in block.options)
+BY_NAME = {name: option for option in OPTIONS for name in (option.short, option.long) if name}

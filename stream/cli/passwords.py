@@ -1,0 +1,70 @@
+"""Asking for the pass phrase of a private key."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from . import messages
+
+STANDARD_INPUT, STANDARD_ERROR = 0, 2
+
+
+def ask() -> bytes:
+    """Ask once, on the terminal if there is one, else on standard error with the answer from standard input.
+
+    A line without end is not taken as an answer: the prompt appears a second time, and the pass phrase is empty.
+    """
+    with _interruptible():
+        try:
+            terminal = os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY)
+        except OSError:
+            return _converse(STANDARD_INPUT, STANDARD_ERROR)
+        try:
+            with _silent(terminal):
+                return _converse(terminal, terminal)
+        finally:
+            os.close(terminal)
+
+
+def _converse(answers: int, prompts: int) -> bytes:
+    for _ in range(2):
+        os.write(prompts, messages.PASS_PHRASE_PROMPT.encode())
+        line = _line(answers)
+        os.write(prompts, b"\n")
+        if line.endswith(b"\n"):
+            return line[:-1]
+    return b""
+
+
+def _line(file: int) -> bytes:
+    # byte by byte: what follows the line belongs to somebody else
+    line = bytearray()
+    while not line.endswith(b"\n") and (byte := os.read(file, 1)):
+        line += byte
+    return bytes(line)
+
+
+@contextmanager
+def _silent(terminal: int) -> Iterator[None]:
+    import termios
+
+    before = termios.tcgetattr(terminal)
+    silent = [*before[:3], before[3] & ~termios.ECHO, *before[4:]]
+    termios.tcsetattr(terminal, termios.TCSAFLUSH, silent)
+    try:
+        yield
+    finally:
+        termios.tcsetattr(terminal, termios.TCSAFLUSH, before)
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    # the event loop would only note an interrupt, and the read would go on
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

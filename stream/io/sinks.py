@@ -1,0 +1,300 @@
+"""Sinks: where the output goes. A file appears under its name only when it is whole; an existing one survives every failure."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import inspect
+import os
+import secrets
+import stat
+import sys
+from collections.abc import Sequence
+from typing import IO, Any, Protocol, runtime_checkable
+
+import anyio
+import anyio.to_thread
+
+from ...codec.errors import SinkError
+from .sources import _nonblocking
+
+Buffers = Sequence[bytes | memoryview]
+
+
+@runtime_checkable
+class SendStream(Protocol):
+    """anyio's byte send stream."""
+
+    async def send(self, item: bytes) -> None:
+        """Send bytes."""
+
+
+class StandardOutput:
+    """Marks standard output as a target."""
+
+
+def stdout() -> StandardOutput:
+    """Standard output as a target."""
+    return StandardOutput()
+
+
+Target = str | os.PathLike[str] | IO[bytes] | SendStream | StandardOutput
+"""What `sign` writes to: a path, a binary file object, a send stream, stdout()."""
+
+
+class ThreadSink(Protocol):
+    """Output written from the worker thread that makes it."""
+
+    name: str
+
+    def write(self, buffers: Buffers) -> None:
+        """Write all; raises SinkError."""
+
+    def commit(self) -> None:
+        """The output is whole: make it appear."""
+
+    def abort(self) -> None:
+        """Leave no trace, as far as possible; never raises."""
+
+
+class AsyncSink(Protocol):
+    """Output written from the event loop."""
+
+    name: str
+
+    async def send(self, buffers: Buffers) -> None:
+        """Write all; raises SinkError."""
+
+    async def aclose(self) -> None:
+        """Release what was opened."""
+
+
+def _failed(error: OSError, name: str) -> SinkError:
+    failure = SinkError(error.strerror or str(error), path=name)
+    failure.__cause__ = error
+    return failure
+
+
+def write_all(descriptor: int, buffers: Buffers) -> None:
+    """Write buffers to a blocking descriptor, however many calls it takes."""
+    views = [memoryview(buffer) for buffer in buffers if len(buffer)]
+    while views:
+        written = os.writev(descriptor, views[:1024])
+        while views and written >= len(views[0]):
+            written -= len(views.pop(0))
+        if written:
+            views[0] = views[0][written:]
+
+
+class FileSink:
+    """A file that is written beside its target and renamed when whole.
+
+    The target keeps its mode (and, where permitted, its owner) if it exists; a link stays and its destination is replaced. The
+    data is on the disk before an existing file is replaced, and always with `durable`.
+    """
+
+    def __init__(self, path: str, *, durable: bool = False) -> None:
+        self.name = path
+        self._target = os.path.realpath(path)
+        self._durable = durable
+        try:
+            self._old: os.stat_result | None = os.stat(self._target)
+        except FileNotFoundError:
+            self._old = None
+        folder, name = os.path.split(self._target)
+        self._folder = folder
+        self._temporary = os.path.join(folder, f".{name[:200]}.{secrets.token_hex(6)}.dcmsign-part")
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+        self._descriptor = os.open(self._temporary, flags, 0o600 if self._old else 0o666)
+
+    def write(self, buffers: Buffers) -> None:
+        try:
+            write_all(self._descriptor, buffers)
+        except OSError as error:
+            raise _failed(error, self.name) from error
+
+    def commit(self) -> None:
+        try:
+            if self._old is not None:
+                self._keep_owner(self._old)
+            if self._durable or self._old is not None:
+                os.fsync(self._descriptor)
+            descriptor, self._descriptor = self._descriptor, -1
+            os.close(descriptor)
+            os.replace(self._temporary, self._target)
+            if self._durable:
+                self._sync_folder()
+        except OSError as error:
+            raise _failed(error, self.name) from error
+
+    def _keep_owner(self, old: os.stat_result) -> None:
+        if (old.st_uid, old.st_gid) != (os.geteuid(), os.getegid()):
+            with contextlib.suppress(PermissionError):
+                os.fchown(self._descriptor, old.st_uid, old.st_gid)
+        os.fchmod(self._descriptor, stat.S_IMODE(old.st_mode))
+
+    def _sync_folder(self) -> None:
+        folder = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+    def abort(self) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+        with contextlib.suppress(OSError):
+            os.unlink(self._temporary)
+
+
+class DeviceSink:
+    """A target that is no regular file, such as a device or a named pipe: written directly."""
+
+    def __init__(self, path: str) -> None:
+        self.name = path
+        self._descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+
+    def write(self, buffers: Buffers) -> None:
+        try:
+            write_all(self._descriptor, buffers)
+        except OSError as error:
+            raise _failed(error, self.name) from error
+
+    def commit(self) -> None:
+        os.close(self._descriptor)
+
+    def abort(self) -> None:
+        os.close(self._descriptor)
+
+
+class FileObjectSink:
+    """A binary file object of the caller, written from its current position and not closed."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self.name = str(getattr(file, "name", "<stream>"))
+        self._file = file
+
+    def write(self, buffers: Buffers) -> None:
+        try:
+            for buffer in buffers:
+                self._file.write(buffer)
+        except OSError as error:
+            raise _failed(error, self.name) from error
+
+    def commit(self) -> None:
+        try:
+            self._file.flush()
+        except OSError as error:
+            raise _failed(error, self.name) from error
+
+    def abort(self) -> None:
+        pass
+
+
+class AsyncFileSink:
+    """A file object whose `write` is a coroutine function."""
+
+    def __init__(self, file: Any) -> None:
+        self.name = str(getattr(file, "name", "<stream>"))
+        self._file = file
+
+    async def send(self, buffers: Buffers) -> None:
+        try:
+            await self._file.write(b"".join(buffers))
+        except OSError as error:
+            raise _failed(error, self.name) from error
+
+    async def aclose(self) -> None:
+        await self._file.flush()
+
+
+class SendSink:
+    """An anyio byte send stream of the caller, not closed."""
+
+    name = "<stream>"
+
+    def __init__(self, stream: SendStream) -> None:
+        self._stream = stream
+
+    async def send(self, buffers: Buffers) -> None:
+        await self._stream.send(b"".join(buffers))
+
+    async def aclose(self) -> None:
+        pass
+
+
+class PipeSink:
+    """A pipe or terminal, written without a thread so that cancelling leaves none behind."""
+
+    def __init__(self, descriptor: int, name: str) -> None:
+        self.name = name
+        self._descriptor, self._reopened = _nonblocking(descriptor, os.O_WRONLY)
+
+    async def send(self, buffers: Buffers) -> None:
+        data = memoryview(b"".join(buffers))
+        try:
+            while data:
+                if not self._reopened:
+                    await anyio.wait_writable(self._descriptor)
+                try:
+                    data = data[os.write(self._descriptor, data[: 1 << 16]) :]
+                except BlockingIOError:
+                    await anyio.wait_writable(self._descriptor)
+        except OSError as error:
+            raise _failed(error, self.name) from error
+
+    async def aclose(self) -> None:
+        if self._reopened:
+            os.close(self._descriptor)
+
+
+class StandardFileSink:
+    """Standard output where it is a file or device."""
+
+    def __init__(self, descriptor: int, name: str) -> None:
+        self.name = name
+        self._descriptor = descriptor
+
+    def write(self, buffers: Buffers) -> None:
+        try:
+            write_all(self._descriptor, buffers)
+        except OSError as error:
+            raise _failed(error, self.name) from error
+
+    def commit(self) -> None:
+        pass
+
+    def abort(self) -> None:
+        pass
+
+
+def _open_path(path: str, durable: bool) -> ThreadSink:
+    if not path:
+        raise SinkError("Invalid filename", path=path)
+    try:
+        mode = os.stat(path).st_mode
+    except (OSError, ValueError):
+        mode = stat.S_IFREG
+    try:
+        if stat.S_ISDIR(mode):
+            raise OSError(errno.EISDIR, os.strerror(errno.EISDIR))
+        return FileSink(path, durable=durable) if stat.S_ISREG(mode) else DeviceSink(path)
+    except (OSError, ValueError) as error:
+        raise _failed(error if isinstance(error, OSError) else OSError(errno.EINVAL, str(error)), path) from error
+
+
+async def open_sink(target: Target, *, durable: bool = False) -> ThreadSink | AsyncSink:
+    """Open a target; raises SinkError if that fails, TypeError for an object that is none."""
+    if isinstance(target, (str, os.PathLike)):
+        return await anyio.to_thread.run_sync(_open_path, os.fspath(target), durable)
+    if isinstance(target, StandardOutput):
+        descriptor = sys.stdout.fileno()
+        mode = os.fstat(descriptor).st_mode
+        pipe = stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or os.isatty(descriptor)
+        return PipeSink(descriptor, "-") if pipe else StandardFileSink(descriptor, "-")
+    if hasattr(target, "write"):
+        return AsyncFileSink(target) if inspect.iscoroutinefunction(target.write) else FileObjectSink(target)
+    if isinstance(target, SendStream):
+        return SendSink(target)
+    raise TypeError(f"not a target for bytes: {type(target).__name__}")

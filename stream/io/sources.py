@@ -1,0 +1,288 @@
+"""Sources: where the input comes from.
+
+Two kinds suffice for the engine: a `RandomAccess` can be read at any offset from a worker thread, a `Blocks` gives one block after
+the other and knows no way back.
+"""
+
+from __future__ import annotations
+
+import errno
+import inspect
+import os
+import stat
+import sys
+import threading
+from collections.abc import AsyncIterable, AsyncIterator
+from typing import IO, Any, Protocol, runtime_checkable
+
+import anyio
+import anyio.to_thread
+
+from ...codec.errors import SourceError
+
+BLOCK = 1 << 20
+"""Bytes per read: large enough that a thread hop does not count."""
+
+
+@runtime_checkable
+class ReceiveStream(Protocol):
+    """anyio's byte receive stream."""
+
+    async def receive(self, max_bytes: int = 65536) -> bytes:
+        """The next bytes; raises anyio.EndOfStream at the end."""
+
+
+class StandardInput:
+    """Marks standard input as a source."""
+
+
+def stdin() -> StandardInput:
+    """Standard input as a source: read as a file where it is one, else as a stream."""
+    return StandardInput()
+
+
+Source = (
+    str | os.PathLike[str] | bytes | bytearray | memoryview | IO[bytes] | AsyncIterable[bytes] | ReceiveStream | StandardInput
+)
+"""What `sign` and `verify` read from: a path, bytes, a binary file object, an async iterable of bytes, a receive stream, stdin()."""
+
+
+class RandomAccess(Protocol):
+    """Input that can be read at any offset, from any thread."""
+
+    name: str
+
+    def read_at(self, offset: int, size: int) -> bytes:
+        """At most `size` bytes, empty behind the end; raises SourceError."""
+
+    def close(self) -> None:
+        """Release what was opened."""
+
+
+class Blocks(Protocol):
+    """Input that comes once."""
+
+    name: str
+
+    async def next(self) -> bytes:
+        """The next block, empty at the end; raises SourceError."""
+
+    async def aclose(self) -> None:
+        """Release what was opened."""
+
+
+def _failed(error: OSError, name: str) -> SourceError:
+    failure = SourceError(error.strerror or str(error), path=name)
+    failure.__cause__ = error
+    return failure
+
+
+class FileSource:
+    """A regular file, read with pread from the position its descriptor has."""
+
+    def __init__(self, descriptor: int, name: str, *, owned: bool = True) -> None:
+        self.name = name
+        self._descriptor = descriptor
+        self._owned = owned
+        self._start = os.lseek(descriptor, 0, os.SEEK_CUR) if not owned else 0
+
+    def read_at(self, offset: int, size: int) -> bytes:
+        try:
+            return os.pread(self._descriptor, size, self._start + offset)
+        except OSError as error:
+            raise _failed(error, self.name) from error
+
+    def close(self) -> None:
+        if self._owned:
+            os.close(self._descriptor)
+
+
+class BytesSource:
+    """Bytes in memory."""
+
+    name = "<bytes>"
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    def read_at(self, offset: int, size: int) -> bytes:
+        return self._data[offset : offset + size]
+
+    def close(self) -> None:
+        pass
+
+
+class SeekableSource:
+    """A binary file object that can seek; read from its current position on."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self.name = str(getattr(file, "name", "<stream>"))
+        self._file = file
+        self._lock = threading.Lock()
+        self._start = file.tell()
+
+    def read_at(self, offset: int, size: int) -> bytes:
+        with self._lock:
+            try:
+                self._file.seek(self._start + offset)
+                return self._file.read(size)
+            except OSError as error:
+                raise _failed(error, self.name) from error
+
+    def close(self) -> None:
+        pass
+
+
+class FileObjectBlocks:
+    """A binary file object that cannot seek, or one whose `read` is a coroutine function."""
+
+    def __init__(self, file: Any) -> None:
+        self.name = str(getattr(file, "name", "<stream>"))
+        self._file = file
+        self._asynchronous = inspect.iscoroutinefunction(file.read)
+
+    async def next(self) -> bytes:
+        try:
+            if self._asynchronous:
+                return bytes(await self._file.read(BLOCK))
+            return bytes(await anyio.to_thread.run_sync(self._file.read, BLOCK, abandon_on_cancel=True))
+        except OSError as error:
+            raise _failed(error, self.name) from error
+
+    async def aclose(self) -> None:
+        pass
+
+
+class IterableBlocks:
+    """An async iterable of bytes, such as the body of an httpx response or an ASGI request."""
+
+    name = "<stream>"
+
+    def __init__(self, iterable: AsyncIterable[bytes]) -> None:
+        self._iterator: AsyncIterator[bytes] = aiter(iterable)
+
+    async def next(self) -> bytes:
+        async for block in self._iterator:
+            if block:
+                return bytes(block)
+        return b""
+
+    async def aclose(self) -> None:
+        close = getattr(self._iterator, "aclose", None)
+        if close is not None:
+            await close()
+
+
+class ReceiveBlocks:
+    """An anyio byte receive stream, or an object receive stream of bytes."""
+
+    name = "<stream>"
+
+    def __init__(self, stream: ReceiveStream) -> None:
+        self._stream = stream
+
+    async def next(self) -> bytes:
+        while True:
+            try:
+                block = await self._stream.receive()
+            except anyio.EndOfStream:
+                return b""
+            if block:
+                return bytes(block)
+
+    async def aclose(self) -> None:
+        pass
+
+
+class PipeBlocks:
+    """A pipe, socket or terminal, read without a thread so that cancelling leaves none behind."""
+
+    def __init__(self, descriptor: int, name: str, *, owned: bool) -> None:
+        self.name = name
+        self._descriptor, self._reopened = _nonblocking(descriptor, os.O_RDONLY)
+        self._original = descriptor if owned else None
+
+    async def next(self) -> bytes:
+        pieces: list[bytes] = []
+        size = 0
+        while size < BLOCK:
+            if not self._reopened:
+                await anyio.wait_readable(self._descriptor)
+            try:
+                piece = os.read(self._descriptor, BLOCK - size)
+            except BlockingIOError:
+                if pieces:
+                    break
+                await anyio.wait_readable(self._descriptor)
+                continue
+            except OSError as error:
+                raise _failed(error, self.name) from error
+            if not piece:
+                break
+            pieces.append(piece)
+            size += len(piece)
+            if not self._reopened:
+                break
+        return b"".join(pieces)
+
+    async def aclose(self) -> None:
+        if self._reopened:
+            os.close(self._descriptor)
+        if self._original is not None:
+            os.close(self._original)
+
+
+def _nonblocking(descriptor: int, flags: int) -> tuple[int, bool]:
+    """A descriptor of its own for the same pipe, non-blocking, so that other users of the pipe notice nothing."""
+    try:
+        return os.open(f"/proc/self/fd/{descriptor}", flags | os.O_NONBLOCK | os.O_CLOEXEC), True
+    except OSError:  # sockets, other systems
+        return descriptor, False
+
+
+def _open_descriptor(descriptor: int, name: str, *, owned: bool) -> RandomAccess | Blocks:
+    mode = os.fstat(descriptor).st_mode
+    if stat.S_ISDIR(mode):
+        if owned:
+            os.close(descriptor)
+        raise _failed(OSError(errno.EISDIR, os.strerror(errno.EISDIR)), name)
+    if stat.S_ISREG(mode) or stat.S_ISBLK(mode):
+        return FileSource(descriptor, name, owned=owned)
+    if stat.S_ISCHR(mode) and not os.isatty(descriptor):  # /dev/null and its like are always ready
+        return FileObjectBlocks(os.fdopen(descriptor if owned else os.dup(descriptor), "rb", buffering=0))
+    return PipeBlocks(descriptor, name, owned=owned)
+
+
+def _open_path(path: str) -> RandomAccess | Blocks:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except (OSError, ValueError) as error:
+        failure = error if isinstance(error, OSError) else OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        raise _failed(failure, path) from error
+    return _open_descriptor(descriptor, path, owned=True)
+
+
+def _is_seekable(file: Any) -> bool:
+    if inspect.iscoroutinefunction(file.read):
+        return False
+    try:
+        return bool(file.seekable())
+    except AttributeError:
+        return False
+
+
+async def open_source(source: Source) -> RandomAccess | Blocks:
+    """Open a source; raises SourceError if that fails, TypeError for an object that is none."""
+    if isinstance(source, (str, os.PathLike)):
+        return await anyio.to_thread.run_sync(_open_path, os.fspath(source))
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        return BytesSource(bytes(source))
+    if isinstance(source, StandardInput):
+        return _open_descriptor(sys.stdin.fileno(), "-", owned=False)
+    if hasattr(source, "read"):
+        return SeekableSource(source) if _is_seekable(source) else FileObjectBlocks(source)
+    if isinstance(source, ReceiveStream):
+        return ReceiveBlocks(source)
+    if isinstance(source, AsyncIterable):
+        return IterableBlocks(source)
+    raise TypeError(f"not a source of bytes: {type(source).__name__}")

@@ -1,0 +1,10 @@
+"""Keys, certificates and trust: who signs, whose signatures count, and when.
+
+pem, der        text and binary encodings, as far as certificates need them
+names           one-line form of distinguished names
+certificates    the certificates of signers and authorities
+signers         making and checking signature values
+anchors         the certificates a caller trusts
+paths           chains from a signer to an anchor (the only module that loads pyOpenSSL)
+dates           the date of a signature against the validity of its certificate
+"""

@@ -1,0 +1,277 @@
+"""Verifies every digital signature of an object in one pass over its bytes."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime
+from functools import partial
+
+import anyio
+import anyio.from_thread
+import anyio.to_thread
+
+from ..codec.dicom.events import Anomaly, DatasetStart
+from ..codec.dicom.ordered import Reader
+from ..codec.dicom.parser import READ_AS_FOUND, Parser, ReadOptions
+from ..codec.errors import Error, UnorderedInput
+from ..codec.signature.finder import SignatureFinder
+from .formats import StreamFormat
+from .io.sources import BLOCK, Blocks, RandomAccess, Source, open_source
+from .io.spool import MEMORY, Spool, Window
+from .judge import judge
+from .reading import Warnings, check_order, open_ordered
+from .reports import VerificationReport
+from .trust.anchors import Trust
+
+log = logging.getLogger("dcmsign.stream.verify")
+
+_SKIP = 1 << 18
+
+
+class Verification:
+    """One object being verified: takes its blocks, or reads it from a source that knows a way back.
+
+    Everything here is synchronous and belongs into a worker thread.
+    """
+
+    def __init__(self, source: RandomAccess | None, options: ReadOptions, stream_format: StreamFormat) -> None:
+        self._source = source
+        self._options = options
+        self._old_format = stream_format is StreamFormat.OLD
+        self._warnings = Warnings()
+        self._parser = Parser(options)
+        self._window = Window() if source is None else None
+        self._raw = Spool() if source is None else None  # the whole of a small stream, in case it is not sorted
+        self._unordered = False
+        self._finder = self._new_finder(self._read)
+
+    def _new_finder(self, read: Reader, *, ordered: bool = False) -> SignatureFinder:
+        return SignatureFinder(read, options=self._options, ordered=ordered, old_format=self._old_format)
+
+    def _read(self, offset: int, size: int) -> bytes:
+        if self._window is not None:
+            return self._window.read_at(offset, size)
+        assert self._source is not None
+        return self._source.read_at(offset, size)
+
+    def run(self) -> None:
+        """Read and digest the whole source; stops early if the calling task is cancelled."""
+        assert self._source is not None
+        try:
+            self._run_forward(self._source)
+        except UnorderedInput:
+            self._run_ordered(self._source)
+
+    def _run_forward(self, source: RandomAccess) -> None:
+        offset = 0
+        while block := source.read_at(offset, BLOCK):
+            anyio.from_thread.check_cancelled()
+            offset += len(block)
+            self._parser.feed(block)
+            self._advance()
+            size = self._parser.skippable
+            if size > _SKIP and not self._finder.wants_value:
+                self._parser.skip(size)
+                offset += size
+        self._parser.close()
+        self._advance()
+
+    def _run_ordered(self, source: RandomAccess) -> None:
+        read, events = open_ordered(source, self._options, self._warnings)
+        self._finder = self._new_finder(read, ordered=True)
+        for event in events:
+            self._finder.feed(event)
+
+    def feed(self, block: bytes) -> None:
+        """Take the next block of the object."""
+        if self._raw is not None:
+            if self._unordered or self._raw.size + len(block) <= MEMORY:
+                self._raw.write(block)
+            else:
+                self._raw = None
+        if self._unordered:
+            return
+        if self._window is not None and not self._parser.inflating:
+            self._window.append(block)
+        self._parser.feed(block)
+        try:
+            self._advance()
+        except UnorderedInput:
+            if self._raw is None:
+                raise
+            self._unordered = True
+
+    def close(self) -> None:
+        """The object has ended."""
+        self._parser.close()
+        try:
+            if not self._unordered:
+                self._advance()
+                return
+        except UnorderedInput:
+            if self._raw is None:
+                raise
+        assert self._raw is not None
+        self._run_ordered(self._raw)
+
+    def _advance(self) -> None:
+        finder, parser = self._finder, self._parser
+        for event in parser.events():
+            kind = type(event)
+            if kind is Anomaly:
+                self._warnings.note(event)  # type: ignore[arg-type]
+                check_order(event)  # type: ignore[arg-type]
+            if parser.inflating:
+                if kind is DatasetStart:
+                    self._window = Window(event.offset)
+                assert self._window is not None
+                self._window.append(bytes(event.raw))
+            finder.feed(event)
+        if self._window is not None:
+            self._window.forget(finder.keep_from)
+
+    def finish(self, trust: Trust, at: datetime | None, *, required: bool) -> VerificationReport:
+        """The verdicts, once everything has been read."""
+        for _ in range(self._finder.ignored):
+            log.warning("Found Digital Signature Sequence within the Original Attributes Sequence, ignoring.")
+        reports = tuple(judge(found, number, trust, at) for number, found in enumerate(self._finder.found, 1))
+        return VerificationReport(reports, required)
+
+    def release(self) -> None:
+        """Forget what is kept."""
+        for store in (self._window, self._raw):
+            if store is not None:
+                store.close()
+
+
+async def _fill(verification: Verification, blocks: Blocks) -> AsyncIterator[bytes]:
+    """Feed a verification, passing the blocks on."""
+    while block := await blocks.next():
+        await anyio.to_thread.run_sync(verification.feed, block)
+        yield block
+    await anyio.to_thread.run_sync(verification.close)
+
+
+async def verify(
+    source: Source,
+    *,
+    trust: Trust = Trust.NONE,
+    require_signature: bool = True,
+    stream_format: StreamFormat = StreamFormat.STANDARD,
+    read: ReadOptions = READ_AS_FOUND,
+    at: datetime | None = None,
+) -> VerificationReport:
+    """Verify all digital signatures of a DICOM object (PS3.3 C.12.1.1.3, PS3.15 C).
+
+    `source`: path, bytes, binary file object, async iterable of bytes, anyio receive stream or `stdin()`; read once, in constant
+    memory. `trust`: trust anchors and helper certificates. `require_signature`: whether an object without signature is a failure
+    (see `VerificationReport.ok`). `stream_format`: OLD for signatures made by DCMTK before 3.5.4; the incomplete form of DCMTK is
+    recognised without being asked for. `at`: time of the chain check, now if None.
+
+    A signature that does not verify is a result, not an error. Raises SourceError if the source cannot be read and FormatError if
+    it is not DICOM. Runs on asyncio and trio; cancelling it leaves nothing behind.
+    """
+    opened = await open_source(source)
+    try:
+        if hasattr(opened, "read_at"):
+            verification = Verification(opened, read, stream_format)
+            await anyio.to_thread.run_sync(verification.run)
+        else:
+            verification = Verification(None, read, stream_format)
+            async for _ in _fill(verification, opened):
+                pass
+        try:
+            return await anyio.to_thread.run_sync(partial(verification.finish, trust, at, required=require_signature))
+        finally:
+            verification.release()
+    except Error as error:
+        error.path = error.path or opened.name
+        raise
+    finally:
+        await _close(opened)
+
+
+async def _close(opened: RandomAccess | Blocks) -> None:
+    if hasattr(opened, "read_at"):
+        opened.close()
+    else:
+        with anyio.CancelScope(shield=True):
+            await opened.aclose()
+
+
+class VerifyingStream:
+    """The unchanged blocks of an object; `report` is there once they have ended."""
+
+    def __init__(self, blocks: AsyncIterator[bytes]) -> None:
+        self._blocks = blocks
+        self._report: VerificationReport | None = None
+
+    @property
+    def report(self) -> VerificationReport:
+        """The verdicts; RuntimeError before the last block."""
+        if self._report is None:
+            raise RuntimeError("the report is there once all blocks have been taken")
+        return self._report
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self._blocks
+
+
+@asynccontextmanager
+async def open_verifier(
+    source: Source,
+    *,
+    trust: Trust = Trust.NONE,
+    require_signature: bool = True,
+    stream_format: StreamFormat = StreamFormat.STANDARD,
+    read: ReadOptions = READ_AS_FOUND,
+    at: datetime | None = None,
+) -> AsyncIterator[VerifyingStream]:
+    """Verify while forwarding: iterate over the blocks inside the context, then look at `report`.
+
+    Parameters and errors are those of `verify`; nothing is read ahead of the consumer.
+    """
+    opened = await open_source(source)
+    verification = Verification(None, read, stream_format)
+
+    async def blocks() -> AsyncIterator[bytes]:
+        try:
+            async for block in _fill(verification, _forward(opened)):
+                yield block
+            finish = partial(verification.finish, trust, at, required=require_signature)
+            stream._report = await anyio.to_thread.run_sync(finish)
+        except Error as error:
+            error.path = error.path or opened.name
+            raise
+
+    iterator = blocks()
+    stream = VerifyingStream(iterator)
+    try:
+        yield stream
+    finally:
+        await iterator.aclose()  # type: ignore[attr-defined]
+        verification.release()
+        await _close(opened)
+
+
+def _forward(opened: RandomAccess | Blocks) -> Blocks:
+    return _Forward(opened) if hasattr(opened, "read_at") else opened
+
+
+class _Forward:
+    """A source with random access, block by block."""
+
+    def __init__(self, source: RandomAccess) -> None:
+        self.name = source.name
+        self._source = source
+        self._offset = 0
+
+    async def next(self) -> bytes:
+        block = await anyio.to_thread.run_sync(self._source.read_at, self._offset, BLOCK)
+        self._offset += len(block)
+        return block
+
+    async def aclose(self) -> None:
+        pass
