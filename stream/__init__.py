@@ -3,26 +3,27 @@
     report = await verify("image.dcm", trust=Trust.load(trusted=["ca.pem"]))
     receipt = await sign("image.dcm", "signed.dcm", signer=KeySigner.load("key.pem", "cert.pem"))
 
-Everything a service needs is exported here; see `docs/` for recipes.
+Everything a service needs is exported here and loaded when it is first used; see `docs/` for recipes.
 """
 
 from __future__ import annotations
 
-from ..codec import errors
-from ..codec.dicom.parser import ReadOptions
-from ..codec.signature.algorithms import MAC_ALGORITHMS, register_digest
-from . import ripemd160
-from .formats import StreamFormat
-from .io.sinks import stdout
-from .io.sources import stdin
-from .reports import Coverage, Purpose, Remark, SignatureReport, SigningReceipt, Verdict, VerificationReport
-from .sign import SigningStream, open_signer, sign
-from .trust.anchors import Trust
-from .trust.certificates import Certificate, Encoding, load_certificate, load_certificates
-from .trust.signers import KeySigner, Signer
-from .verify import VerifyingStream, open_verifier, verify
+import importlib
+from typing import TYPE_CHECKING, Any
 
-register_digest("RIPEMD160", ripemd160.new)
+if TYPE_CHECKING:
+    from ..codec import errors
+    from ..codec.dicom.parser import ReadOptions
+    from ..codec.signature.algorithms import MAC_ALGORITHMS
+    from .formats import StreamFormat
+    from .io.sinks import stdout
+    from .io.sources import stdin
+    from .reports import Coverage, Purpose, Remark, SignatureReport, SigningReceipt, Verdict, VerificationReport
+    from .signing import SigningStream, open_signer, sign
+    from .trust.anchors import Trust
+    from .trust.certificates import Certificate, Encoding, load_certificate, load_certificates
+    from .trust.signers import KeySigner, Signer
+    from .verification import VerifyingStream, open_verifier, verify
 
 __all__ = [
     "MAC_ALGORITHMS",
@@ -52,3 +53,34 @@ __all__ = [
     "stdout",
     "verify",
 ]
+
+_HOMES = {
+    "MAC_ALGORITHMS": "..codec.signature.algorithms",
+    "ReadOptions": "..codec.dicom.parser",
+    "StreamFormat": ".formats",
+    "stdout": ".io.sinks",
+    "stdin": ".io.sources",
+    **dict.fromkeys(
+        ("Coverage", "Purpose", "Remark", "SignatureReport", "SigningReceipt", "Verdict", "VerificationReport"), ".reports"
+    ),
+    **dict.fromkeys(("SigningStream", "open_signer", "sign"), ".signing"),
+    "Trust": ".trust.anchors",
+    **dict.fromkeys(("Certificate", "Encoding", "load_certificate", "load_certificates"), ".trust.certificates"),
+    **dict.fromkeys(("KeySigner", "Signer"), ".trust.signers"),
+    **dict.fromkeys(("VerifyingStream", "open_verifier", "verify"), ".verification"),
+}
+"""Where each name lives; importing the package itself costs next to nothing."""
+
+
+def __getattr__(name: str) -> Any:
+    if name == "errors":
+        return importlib.import_module("..codec.errors", __name__)
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOMES[name], __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

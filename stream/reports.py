@@ -108,7 +108,7 @@ class SignatureReport:
         """The verdict as one line of text."""
         if self.verdict is Verdict.UNTRUSTED:
             return f"{self.verdict.value}: {self.chain_error}"
-        return self.verdict.value
+        return str(self.verdict.value)
 
     def to_dict(self) -> dict[str, Any]:
         """The report as JSON-ready data."""

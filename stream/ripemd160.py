@@ -5,7 +5,7 @@ It is the default MAC algorithm of the dcmsign command, and existing files carry
 
 from __future__ import annotations
 
-from ..codec.signature.algorithms import Digest
+from ..codec.signature.algorithms import Digest, register_digest
 
 
 def new() -> Digest:
@@ -13,3 +13,6 @@ def new() -> Digest:
     from Crypto.Hash import RIPEMD160  # needed on few platforms only
 
     return RIPEMD160.new()
+
+
+register_digest("RIPEMD160", new)

@@ -48,7 +48,8 @@ def read_events(read: Reader, parser: Parser, end: int | None = None, *, skip: b
         offset += len(block)
         parser.feed(block)
         yield from parser.events()
-        if skip and (size := parser.skippable) > BLOCK and (end is None or offset + size <= end):
+        size = parser.skippable - 1  # the last byte is read, to see that it is there
+        if skip and size > BLOCK and (end is None or offset + size < end):
             offset += size
             parser.skip(size)
     parser.close()

@@ -131,7 +131,6 @@ class Parser:
         self._stack: list[_Frame] = []
         self._remaining = 0  # bytes of the open chunked value
         self._text = False  # whether that is a text
-        self._skipped = False
         self._fragments = False
         self._inflater: Inflater | None = None
         self._syntax: syntaxes.TransferSyntax | None = None
@@ -196,16 +195,15 @@ class Parser:
         self._closed = True
 
     def skip(self, count: int) -> None:
-        """Pass over `count` bytes, at most `remaining`, of the open value as if they had been fed and ignored."""
-        if self._inflater is not None or count > self.remaining:
-            raise ValueError("only bytes of an open value of an input that is not deflated can be skipped")
+        """Pass over the next `count` bytes of the open value, fewer than `skippable`, as if they had been fed and ignored."""
+        if not 0 <= count < self.skippable:
+            raise ValueError("only a part of an open value that is neither text nor deflated can be skipped")
         pending = len(self._buffer) - self._position
         self._base += self._position + pending + count
         self._buffer = b""
         self._view = memoryview(b"")
         self._position = 0
         self._remaining -= pending + count
-        self._skipped = not self._remaining
 
     def events(self) -> Iterator[Event]:
         """The events that the bytes fed so far complete.
@@ -344,7 +342,7 @@ class Parser:
 
     def _run_content(self) -> Iterator[Event | None]:
         while not self._done:
-            if self._remaining or self._skipped:
+            if self._remaining:
                 yield from self._run_value()
             frame = self._stack[-1]
             if self.offset >= frame.end:
@@ -369,9 +367,6 @@ class Parser:
             self._position += size
             self._remaining -= size
             yield ValueChunk(self._view[start : start + size], offset, not self._remaining)
-        if self._skipped:
-            self._skipped = False
-            yield ValueChunk(b"", self.offset, True)
 
     def _end_frame(self, raw: bytes) -> Event:
         """Close the innermost item or sequence; `raw` is its delimiter, if it has one."""

@@ -42,16 +42,17 @@ class Failure:
     level: int
     frame: str
     text: str = ""
-    located: bool = True
-    """Whether it helps to tell where in the input the error is."""
+    detail: str = messages.DETAIL
+    """A line in front, for every data element the error names; empty if there is nothing to add to the text."""
+    detail_level: int = logging.ERROR
 
 
-def _input(text: str = "", *, located: bool = True) -> Failure:
-    return Failure(ExitCode.CANNOT_READ_INPUT, logging.CRITICAL, messages.READING, text, located)
+def _input(text: str = "", detail: str = messages.DETAIL) -> Failure:
+    return Failure(ExitCode.CANNOT_READ_INPUT, logging.CRITICAL, messages.READING, text, detail)
 
 
-def _signing(text: str = "") -> Failure:
-    return Failure(ExitCode.SIGNING_FAILED, logging.ERROR, messages.CREATING, text)
+def _signing(text: str = "", detail: str = messages.DETAIL, detail_level: int = logging.ERROR) -> Failure:
+    return Failure(ExitCode.SIGNING_FAILED, logging.ERROR, messages.CREATING, text, detail, detail_level)
 
 
 # the row of the nearest base class counts
@@ -59,9 +60,9 @@ FAILURES: dict[type[errors.Error], Failure] = {
     errors.FormatError: _input(),
     errors.NotDicom: _input(messages.PREMATURE_END),
     errors.Truncated: _input(messages.PREMATURE_END),
-    errors.EmptyInput: _input(messages.END_OF_STREAM, located=False),
+    errors.EmptyInput: _input(messages.END_OF_STREAM, detail=""),
     errors.BadStructure: _input(messages.INVALID_STREAM),
-    errors.MetaHeaderMissing: _input(messages.META_HEADER_MISSING, located=False),
+    errors.MetaHeaderMissing: _input(messages.META_HEADER_MISSING, detail=""),
     errors.SourceError: _input(),
     errors.SinkError: Failure(ExitCode.CANNOT_WRITE_OUTPUT, logging.CRITICAL, messages.WRITING),
     errors.DumpError: Failure(ExitCode.CANNOT_WRITE_DUMP, logging.CRITICAL, messages.UNUSABLE_DUMP),
@@ -69,8 +70,8 @@ FAILURES: dict[type[errors.Error], Failure] = {
     errors.KeyMismatch: _signing(messages.KEY_MISMATCH),
     errors.UnsupportedKey: _signing(messages.UNSUPPORTED_KEY),
     errors.NothingToSign: _signing(messages.NOTHING_TO_SIGN),
-    errors.UnsignableElement: _signing(messages.UNSIGNABLE_ELEMENT),
-    errors.ElementNotFound: _signing(messages.ELEMENT_NOT_FOUND),
+    errors.UnsignableElement: _signing(messages.UNSIGNABLE_ELEMENT, messages.UNSIGNABLE, logging.INFO),
+    errors.ElementNotFound: _signing(messages.ELEMENT_NOT_FOUND, messages.ABSENT),
     errors.UnusableMacSyntax: _signing(messages.UNUSABLE_MAC_SYNTAX),
     errors.NoMacIdLeft: _signing(messages.NO_MAC_ID_LEFT),
     errors.CryptoFailure: _signing(messages.CRYPTO_FAILURE),

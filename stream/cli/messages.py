@@ -57,8 +57,11 @@ SIGNATURE_REQUIRED: Final = "no signatures found although required by the signat
 VERIFIED: Final = "{} signatures verified in dataset, {} corrupted."
 
 # failures of operations
-PLACE: Final = "{}: {}"
+DETAIL: Final = "{place}: {message}"
 OFFSET: Final = "offset {}"
+ELEMENT_AT: Final = "{} at {}"
+ABSENT: Final = "attribute {element} should be signed but is not present in the dataset."
+UNSIGNABLE: Final = "List of attributes to be signed contains unsignable element {element} {keyword}"
 READING: Final = "{text}: reading file: {name}"
 WRITING: Final = "{text}: writing file: {name}"
 NO_CONVERSION: Final = "{text}"

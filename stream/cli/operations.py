@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ...codec import errors
+from ...codec.dicom.dictionary import keyword_of
 from . import listing, log, messages, passwords
 from .evaluation import Evaluation, purpose_code
-from .exit_codes import ExitCode, failure_of
+from .exit_codes import ExitCode, Failure, failure_of
 from .option_table import (
     COMMAND,
     ENCODING,
@@ -26,6 +27,7 @@ from .option_table import (
     READ_SYNTAX,
     UNKNOWN,
 )
+from .tags import parse_tag
 
 if TYPE_CHECKING:
     from .. import ReadOptions, Signer, StreamFormat, Trust
@@ -137,11 +139,8 @@ def report_failure(error: errors.Error, job: Job) -> ExitCode:
     failure = failure_of(error)
     if failure is None:
         raise error
-    place = " at ".join(
-        part for part in (error.element, None if error.offset is None else messages.OFFSET.format(error.offset)) if part
-    )
-    if place and failure.located:
-        log.COMMAND.error(messages.PLACE.format(place, error.message))
+    for detail in _details(error, failure):
+        log.COMMAND.log(failure.detail_level, detail)
     cause = error.__cause__
     said = cause.strerror if isinstance(cause, OSError) else None
     text = failure.text or said or error.message
@@ -149,6 +148,17 @@ def report_failure(error: errors.Error, job: Job) -> ExitCode:
     log.COMMAND.debug(repr(error), exc_info=error)
     log.COMMAND.log(failure.level, failure.frame.format(text=text, name=name))
     return failure.code
+
+
+def _details(error: errors.Error, failure: Failure) -> Iterator[str]:
+    """The lines in front of the failure itself: one for each element it names, or one for the offset."""
+    offset = None if error.offset is None else messages.OFFSET.format(error.offset)
+    if not failure.detail or (error.element is None and offset is None):
+        return
+    for element in (error.element or "").split(", "):
+        place = messages.ELEMENT_AT.format(element, offset) if element and offset else element or offset
+        keyword = keyword_of(tag) if (tag := parse_tag(element.strip("()"))) is not None else ""
+        yield failure.detail.format(place=place, message=error.message, element=element, keyword=keyword)
 
 
 def _names(job: Job) -> dict[str, str]:

@@ -42,6 +42,7 @@ Target = str | os.PathLike[str] | IO[bytes] | SendStream | StandardOutput
 """What `sign` writes to: a path, a binary file object, a send stream, stdout()."""
 
 
+@runtime_checkable
 class ThreadSink(Protocol):
     """Output written from the worker thread that makes it."""
 
@@ -293,8 +294,9 @@ async def open_sink(target: Target, *, durable: bool = False) -> ThreadSink | As
         mode = os.fstat(descriptor).st_mode
         pipe = stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or os.isatty(descriptor)
         return PipeSink(descriptor, "-") if pipe else StandardFileSink(descriptor, "-")
+    writer: Any = target
     if hasattr(target, "write"):
-        return AsyncFileSink(target) if inspect.iscoroutinefunction(target.write) else FileObjectSink(target)
+        return AsyncFileSink(writer) if inspect.iscoroutinefunction(writer.write) else FileObjectSink(writer)
     if isinstance(target, SendStream):
         return SendSink(target)
     raise TypeError(f"not a target for bytes: {type(target).__name__}")

@@ -1,7 +1,7 @@
 """Sources: where the input comes from.
 
-Two kinds suffice for the engine: a `RandomAccess` can be read at any offset from a worker thread, a `Blocks` gives one block after
-the other and knows no way back.
+Two kinds suffice for the engine: a `RandomAccess` can be read at any offset from a worker thread, a `Blocks` gives one block
+after the other and knows no way back.
 """
 
 from __future__ import annotations
@@ -44,9 +44,10 @@ def stdin() -> StandardInput:
 Source = (
     str | os.PathLike[str] | bytes | bytearray | memoryview | IO[bytes] | AsyncIterable[bytes] | ReceiveStream | StandardInput
 )
-"""What `sign` and `verify` read from: a path, bytes, a binary file object, an async iterable of bytes, a receive stream, stdin()."""
+"""What `sign` and `verify` read from: path, bytes, binary file object, async iterable of bytes, receive stream, stdin()."""
 
 
+@runtime_checkable
 class RandomAccess(Protocol):
     """Input that can be read at any offset, from any thread."""
 
@@ -279,10 +280,20 @@ async def open_source(source: Source) -> RandomAccess | Blocks:
         return BytesSource(bytes(source))
     if isinstance(source, StandardInput):
         return _open_descriptor(sys.stdin.fileno(), "-", owned=False)
+    reader: Any = source
     if hasattr(source, "read"):
-        return SeekableSource(source) if _is_seekable(source) else FileObjectBlocks(source)
+        return SeekableSource(reader) if _is_seekable(reader) else FileObjectBlocks(reader)
     if isinstance(source, ReceiveStream):
         return ReceiveBlocks(source)
     if isinstance(source, AsyncIterable):
         return IterableBlocks(source)
     raise TypeError(f"not a source of bytes: {type(source).__name__}")
+
+
+async def close_source(opened: RandomAccess | Blocks) -> None:
+    """Release what `open_source` opened, also while being cancelled."""
+    if isinstance(opened, RandomAccess):
+        opened.close()
+    else:
+        with anyio.CancelScope(shield=True):
+            await opened.aclose()

@@ -49,6 +49,9 @@ _TIMES: Final = {
 
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
+_LONGEST_NUMBER: Final = 128
+"""Bytes of a version or serial number (RFC 5280 allows 20); Python refuses to print integers of thousands of digits."""
+
 _PLAIN_LABELS: Final = ("CERTIFICATE", "X509 CERTIFICATE")
 _TRUSTED_LABEL: Final = "TRUSTED CERTIFICATE"
 _ANY_PURPOSE: Final = "2.5.29.37.0"
@@ -190,7 +193,7 @@ def _fields(certificate: der.Node) -> dict[str, Any]:
     parts = list(der.children(body))
     version = 1
     if parts and parts[0].tag == 0xA0:
-        version = 1 + der.integer(der.members(parts.pop(0), der.INTEGER)[0])
+        version = 1 + _short_integer(der.members(parts.pop(0), der.INTEGER)[0])
     required = (der.INTEGER, *[der.SEQUENCE] * 5)
     if tuple(part.tag for part in parts[:6]) != required:
         raise der.DerError("wrong members")
@@ -205,13 +208,19 @@ def _fields(certificate: der.Node) -> dict[str, Any]:
         "version": version,
         "subject": names.one_line(subject),
         "issuer": names.one_line(issuer),
-        "serial": der.integer(serial),
+        "serial": _short_integer(serial),
         "not_before": not_before,
         "not_after": not_after,
         "not_before_text": not_before_text,
         "not_after_text": not_after_text,
         **_key_fields(key),
     }
+
+
+def _short_integer(node: der.Node) -> int:
+    if len(node.content) > _LONGEST_NUMBER:
+        raise der.DerError("number too long")
+    return der.integer(node)
 
 
 def _check_optional(parts: list[der.Node]) -> None:

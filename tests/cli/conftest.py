@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -91,7 +93,7 @@ def reference_version() -> str:
 
 
 @pytest.fixture
-def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Bench:
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Iterator[Bench]:
     """A fresh folder with the files above as working directory."""
     for name, vector in FILES.items():
         shutil.copyfile(VECTORS / vector, tmp_path / name)
@@ -101,4 +103,6 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.Capture
     # the reference takes its dictionary and certificates from nowhere else
     for variable in ("DCMDICTPATH", "SSL_CERT_FILE", "SSL_CERT_DIR"):
         monkeypatch.delenv(variable, raising=False)
-    return Bench(tmp_path, capfd)
+    with open(os.devnull) as nothing:
+        monkeypatch.setattr("sys.stdin", nothing)  # that of pytest has no file descriptor
+        yield Bench(tmp_path, capfd)

@@ -70,6 +70,14 @@ def test_every_error_has_a_row(kind: type[errors.Error]) -> None:
         (errors.BadKeyFile("x"), 20, "F: file cannot be read: while loading private key file 'k.pem'\n"),
         (errors.BadCertificateFile("x"), 20, "F: file cannot be read: while loading certificate file 'c.pem'\n"),
         (errors.KeyMismatch("x"), 85, "E: certificate and private key do not match while creating signature in main dataset\n"),
+        (
+            errors.ElementNotFound("x", element="(0010,0030), (0010,0020)"),
+            85,
+            "E: attribute (0010,0030) should be signed but is not present in the dataset.\n"
+            "E: attribute (0010,0020) should be signed but is not present in the dataset.\n"
+            "E: Tag not found while creating signature in main dataset\n",
+        ),
+        (errors.EmptyInput("x", offset=0), 20, "F: End of stream: reading file: in.dcm\n"),
         (errors.ElementNotFound("x"), 85, "E: Tag not found while creating signature in main dataset\n"),
         (errors.CryptoFailure("x"), 85, "E: an OpenSSL call has failed while creating signature in main dataset\n"),
         (errors.PlanMismatch("input changed"), 85, "E: input changed while creating signature in main dataset\n"),

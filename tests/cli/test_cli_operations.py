@@ -91,6 +91,9 @@ empty
 +m2 -t PatientName +s key.pem cert.pem in.dcm out.dcm
 -v +m2 -t 0010,0020 -t 0008,0016 -t 0010,0030 +s key.pem cert.pem in.dcm out.dcm
 -v +m2 -t 0002,0010 -t 0008,0000 +s key.pem cert.pem in.dcm out.dcm
++m2 -t PatientName -t PatientID +s key.pem cert.pem in.dcm out.dcm
+-v +m2 -t MACParametersSequence -t PatientName +s key.pem cert.pem signed.dcm out.dcm
++m2 -t 4ffe,0001 -t PatientID +s key.pem cert.pem signed.dcm out.dcm
 -v +m2 -tf empty +s key.pem cert.pem in.dcm out.dcm
 -v +m2 -e +s key.pem cert.pem signed.dcm out.dcm
 """.strip().splitlines()
@@ -149,7 +152,8 @@ def test_operation(files: Bench, line: str) -> None:
     assert {path.name for path in files.folder.iterdir() if before.get(path.name) != path.read_bytes()} == written
 
 
-SIGNED = sorted(path.name for path in VECTORS.glob("*.signed.dcm"))
+# DCMTK 3.6.7 does not know HTJ2K
+SIGNED = sorted(path.name for path in VECTORS.glob("*.signed.dcm") if path.name != "htj2k.signed.dcm")
 
 
 @pytest.mark.parametrize("name", SIGNED)
@@ -158,7 +162,7 @@ def test_listing_of_vectors(bench: Bench, name: str, level: str) -> None:
     certificates = [argument for path in sorted(VECTORS.glob("cert-*.pem")) for argument in ("+cf", str(path))]
     arguments = ("-ll", level, *certificates, str(VECTORS / name))
     expected, found = bench.reference(*arguments), bench.ours(*arguments)
-    lines = found.err.splitlines()
+    lines, expected_lines = without_reader(found.err), without_reader(expected.err)
     incomplete = [number for number, line in enumerate(lines) if line.startswith("W:   Signature Coverage")]
     assert bool(incomplete) == name.startswith("nested-16k")
     for number in reversed(incomplete):  # the reference does not know what it leaves out
@@ -166,7 +170,12 @@ def test_listing_of_vectors(bench: Bench, name: str, level: str) -> None:
         while end < len(lines) and lines[end].startswith("I:       "):
             end += 1
         del lines[number:end]
-    assert (found.code, found.out, lines) == (expected.code, expected.out, expected.err.splitlines())
+    assert (found.code, found.out, lines) == (expected.code, expected.out, expected_lines)
+
+
+def without_reader(text: str) -> list[str]:
+    """The lines without warnings about the structure of the input."""
+    return [line for line in text.splitlines() if not line.startswith("W: DcmItem: ")]
 
 
 SIGNING = """
@@ -206,7 +215,7 @@ def test_dump_is_what_the_reference_digests(files: Bench) -> None:
 
 @pytest.mark.parametrize("name", ["text.txt", "cut.dcm", "."])
 def test_unreadable_input(files: Bench, name: str) -> None:
-    (files.folder / "cut.dcm").write_bytes((files.folder / "in.dcm").read_bytes()[:300])
+    (files.folder / "cut.dcm").write_bytes((files.folder / "in.dcm").read_bytes()[:0x114])  # inside the header of an element
     expected, found = files.reference(name), files.ours(name)
     assert found.code == expected.code == 20
     last = "F: Is a directory: reading file: ." if name == "." else expected.err.splitlines()[-1]

@@ -195,6 +195,13 @@ def test_type_of_unlimited_length() -> None:
         )
 
 
+def test_numbers_of_unlimited_length() -> None:
+    assert Certificate.from_der(forge.certificate(serial=forge.integer(2**1000))).serial == 2**1000
+    for options in ({"serial": forge.integer(2**50_000)}, {"version": 2**50_000}):
+        with pytest.raises(BadCertificateFile):
+            Certificate.from_der(forge.certificate(**options))
+
+
 @pytest.mark.parametrize("case", TIMES)
 def test_times(case: str, ask: Callable[[bytes], dict[str, str]]) -> None:
     encoded, expected, text = TIMES[case]

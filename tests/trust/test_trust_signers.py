@@ -420,3 +420,29 @@ def test_digest_info_prefixes_are_those_of_rfc_8017() -> None:
     for name, prefix in prefixes.items():
         digest = hashlib.new(MAC_ALGORITHMS[name].hashlib_name, b"").digest()
         assert _digest_info(digest, name) == bytes.fromhex(prefix) + digest
+
+
+@pytest.mark.parametrize("prime", [2**1023 + 1, 2**1024, 2**12000 + 1], ids=int.bit_length)
+@pytest.mark.parametrize("order", [0, 1, 2**159 + 1, 2**200 + 1, 2**512 + 1])
+def test_hostile_dsa_keys(prime: int, order: int) -> None:
+    numbers = forge.tlv(0x30, *map(forge.integer, (prime, order, 2)))
+    info = forge.tlv(0x30, forge.tlv(0x30, bytes.fromhex("06072a8648ce380401"), numbers), forge.tlv(3, b"\0", forge.integer(4)))
+    certificate = Certificate.from_der(forge.certificate(key=info))
+    assert certificate.key_type == "DSA"
+    for number in (0, 1, 2**150, order - 1):
+        assert not verify_digest(certificate, utils.encode_dss_signature(abs(number), 1), bytes(32), "SHA256")
+
+
+@pytest.mark.parametrize("modulus", [33, 2**1024, 2**2047 + 1, 2**16383 + 1, 2**20000 + 1], ids=int.bit_length)
+@pytest.mark.parametrize("exponent", [3, 2**300 + 1, 2**2046 + 1])
+def test_hostile_rsa_keys(modulus: int, exponent: int) -> None:
+    numbers = forge.tlv(0x30, forge.integer(modulus), forge.integer(exponent))
+    head = forge.tlv(0x30, bytes.fromhex("06092a864886f70d0101010500"))
+    certificate = Certificate.from_der(forge.certificate(key=forge.tlv(0x30, head, forge.tlv(3, b"\0", numbers))))
+    for byte in (b"\0", b"\1", b"\xff"):
+        value = byte * ((certificate.key_bits + 7) // 8)
+        if certificate.public_key is not None:
+            assert not verify_digest(certificate, value, bytes(32), "SHA256")
+        else:
+            with pytest.raises(CryptoFailure):
+                verify_digest(certificate, value, bytes(32), "SHA256")

@@ -6,7 +6,7 @@ import logging
 import os
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import dataclass
 from datetime import datetime
 from typing import IO, TYPE_CHECKING
@@ -24,9 +24,10 @@ from ..codec.signature.algorithms import MAC_ALGORITHMS, new_digest
 from ..codec.signature.items import MAX_SIGNED_ELEMENTS, free_mac_id
 from ..codec.signature.splice import Buffers, SigningPlan, Splicer, mac_syntax_of
 from ..codec.signature.survey import Survey
+from . import ripemd160 as _ripemd160  # noqa: F401 (registers the fallback)
 from .formats import StreamFormat
 from .io.sinks import Target, ThreadSink, open_sink
-from .io.sources import Blocks, RandomAccess, Source, open_source
+from .io.sources import Blocks, RandomAccess, Source, close_source, open_source
 from .io.spool import Spool
 from .reading import Warnings, forward_events, open_ordered
 from .reports import SigningReceipt
@@ -217,7 +218,7 @@ class Signing:
             signature=value,
         )
 
-    def release(self) -> None:
+    def close(self) -> None:
         """Forget what is kept."""
         self._tail.close()
 
@@ -295,31 +296,20 @@ def _request(
 
 @asynccontextmanager
 async def _signing(source: Source, request: Request, dump: str | os.PathLike[str] | None) -> AsyncIterator[tuple[Signing, str]]:
-    """Open dump and source, and read the source far enough to have a way back."""
-    dump_file = None if dump is None else await anyio.to_thread.run_sync(_open_dump, os.fspath(dump))
-    try:
+    """Open dump and source; what cannot be read twice is kept in a spool."""
+    async with AsyncExitStack() as stack:
+        dump_file = None
+        if dump is not None:
+            dump_file = stack.enter_context(await anyio.to_thread.run_sync(_open_dump, os.fspath(dump)))
         opened = await open_source(source)
-        spool: Spool | None = None
-        try:
-            if not hasattr(opened, "read_at"):
-                spool = Spool()
-                await _spooled(opened, spool)
-            signing = Signing(opened if spool is None else spool, request, dump_file)
-            try:
-                yield signing, opened.name
-            finally:
-                signing.release()
-        finally:
-            if spool is not None:
-                spool.close()
-            if hasattr(opened, "read_at"):
-                opened.close()
-            else:
-                with anyio.CancelScope(shield=True):
-                    await opened.aclose()
-    finally:
-        if dump_file is not None:
-            dump_file.close()
+        stack.push_async_callback(close_source, opened)
+        if isinstance(opened, RandomAccess):
+            seekable = opened
+        else:
+            seekable = spool = stack.enter_context(closing(Spool()))
+            await _spooled(opened, spool)
+        signing = stack.enter_context(closing(Signing(seekable, request, dump_file)))
+        yield signing, opened.name
 
 
 def _open_dump(path: str) -> IO[bytes]:
@@ -348,7 +338,7 @@ async def _prepared(signing: Signing, signer: SignerSource) -> Signer:
 async def _write(signing: Signing, signer: Signer, target: Target, durable: bool) -> SigningReceipt:
     sink = await open_sink(target, durable=durable)
     log.info("create output file %s", sink.name)
-    if not hasattr(sink, "send"):
+    if isinstance(sink, ThreadSink):
         return await _write_in_thread(signing, signer, sink)
     try:
         body = signing.body()

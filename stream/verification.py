@@ -17,8 +17,9 @@ from ..codec.dicom.ordered import Reader
 from ..codec.dicom.parser import READ_AS_FOUND, Parser, ReadOptions
 from ..codec.errors import Error, UnorderedInput
 from ..codec.signature.finder import SignatureFinder
+from . import ripemd160 as _ripemd160  # noqa: F401 (registers the fallback)
 from .formats import StreamFormat
-from .io.sources import BLOCK, Blocks, RandomAccess, Source, open_source
+from .io.sources import BLOCK, Blocks, RandomAccess, Source, close_source, open_source
 from .io.spool import MEMORY, Spool, Window
 from .judge import judge
 from .reading import Warnings, check_order, open_ordered
@@ -71,7 +72,7 @@ class Verification:
             offset += len(block)
             self._parser.feed(block)
             self._advance()
-            size = self._parser.skippable
+            size = self._parser.skippable - 1  # the last byte is read, to see that it is there
             if size > _SKIP and not self._finder.wants_value:
                 self._parser.skip(size)
                 offset += size
@@ -103,7 +104,7 @@ class Verification:
                 raise
             self._unordered = True
 
-    def close(self) -> None:
+    def end(self) -> None:
         """The object has ended."""
         self._parser.close()
         try:
@@ -139,7 +140,7 @@ class Verification:
         reports = tuple(judge(found, number, trust, at) for number, found in enumerate(self._finder.found, 1))
         return VerificationReport(reports, required)
 
-    def release(self) -> None:
+    def close(self) -> None:
         """Forget what is kept."""
         for store in (self._window, self._raw):
             if store is not None:
@@ -151,7 +152,7 @@ async def _fill(verification: Verification, blocks: Blocks) -> AsyncIterator[byt
     while block := await blocks.next():
         await anyio.to_thread.run_sync(verification.feed, block)
         yield block
-    await anyio.to_thread.run_sync(verification.close)
+    await anyio.to_thread.run_sync(verification.end)
 
 
 async def verify(
@@ -175,7 +176,7 @@ async def verify(
     """
     opened = await open_source(source)
     try:
-        if hasattr(opened, "read_at"):
+        if isinstance(opened, RandomAccess):
             verification = Verification(opened, read, stream_format)
             await anyio.to_thread.run_sync(verification.run)
         else:
@@ -185,20 +186,12 @@ async def verify(
         try:
             return await anyio.to_thread.run_sync(partial(verification.finish, trust, at, required=require_signature))
         finally:
-            verification.release()
+            verification.close()
     except Error as error:
         error.path = error.path or opened.name
         raise
     finally:
-        await _close(opened)
-
-
-async def _close(opened: RandomAccess | Blocks) -> None:
-    if hasattr(opened, "read_at"):
-        opened.close()
-    else:
-        with anyio.CancelScope(shield=True):
-            await opened.aclose()
+        await close_source(opened)
 
 
 class VerifyingStream:
@@ -252,12 +245,12 @@ async def open_verifier(
         yield stream
     finally:
         await iterator.aclose()  # type: ignore[attr-defined]
-        verification.release()
-        await _close(opened)
+        verification.close()
+        await close_source(opened)
 
 
 def _forward(opened: RandomAccess | Blocks) -> Blocks:
-    return _Forward(opened) if hasattr(opened, "read_at") else opened
+    return _Forward(opened) if isinstance(opened, RandomAccess) else opened
 
 
 class _Forward:
