@@ -13,7 +13,7 @@ demo: $(INSTALLED) ## signs and verifies two real images and shows that tamperin
 	@$(BIN)/python examples/demo.py demo
 
 test: $(INSTALLED)
-	@$(BIN)/python -m pytest $(PYTEST)
+	@$(BIN)/python -m pytest -n 2 $(PYTEST)
 
 check: lint types test
 

@@ -16,7 +16,7 @@ import anyio
 import anyio.to_thread
 
 from ...codec.errors import SinkError
-from .sources import _nonblocking
+from .sources import reopen_nonblocking
 
 Buffers = Sequence[bytes | memoryview]
 
@@ -230,7 +230,7 @@ class PipeSink:
 
     def __init__(self, descriptor: int, name: str) -> None:
         self.name = name
-        self._descriptor, self._reopened = _nonblocking(descriptor, os.O_WRONLY)
+        self._descriptor, self._reopened = reopen_nonblocking(descriptor, os.O_WRONLY)
 
     async def send(self, buffers: Buffers) -> None:
         data = memoryview(b"".join(buffers))
@@ -239,7 +239,7 @@ class PipeSink:
                 if not self._reopened:
                     await anyio.wait_writable(self._descriptor)
                 try:
-                    data = data[os.write(self._descriptor, data[: 1 << 16]) :]
+                    data = data[os.write(self._descriptor, data[: 1 << 18]) :]
                 except BlockingIOError:
                     await anyio.wait_writable(self._descriptor)
         except OSError as error:

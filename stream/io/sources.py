@@ -6,7 +6,9 @@ after the other and knows no way back.
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import fcntl
 import inspect
 import os
 import stat
@@ -22,6 +24,8 @@ from ...codec.errors import SourceError
 
 BLOCK = 1 << 20
 """Bytes per read: large enough that a thread hop does not count."""
+
+_F_SETPIPE_SZ = getattr(fcntl, "F_SETPIPE_SZ", 1031)
 
 
 @runtime_checkable
@@ -200,7 +204,7 @@ class PipeBlocks:
 
     def __init__(self, descriptor: int, name: str, *, owned: bool) -> None:
         self.name = name
-        self._descriptor, self._reopened = _nonblocking(descriptor, os.O_RDONLY)
+        self._descriptor, self._reopened = reopen_nonblocking(descriptor, os.O_RDONLY)
         self._original = descriptor if owned else None
 
     async def next(self) -> bytes:
@@ -233,12 +237,19 @@ class PipeBlocks:
             os.close(self._original)
 
 
-def _nonblocking(descriptor: int, flags: int) -> tuple[int, bool]:
-    """A descriptor of its own for the same pipe, non-blocking, so that other users of the pipe notice nothing."""
+def reopen_nonblocking(descriptor: int, flags: int) -> tuple[int, bool]:
+    """A descriptor of its own for the same pipe, non-blocking, so that other users of the pipe notice nothing.
+
+    Returns the old one and False where that is not possible: sockets, systems without /proc. The pipe is made as large as the
+    system lets anybody make it: the other end works on while we do.
+    """
     try:
-        return os.open(f"/proc/self/fd/{descriptor}", flags | os.O_NONBLOCK | os.O_CLOEXEC), True
-    except OSError:  # sockets, other systems
+        reopened = os.open(f"/proc/self/fd/{descriptor}", flags | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
         return descriptor, False
+    with contextlib.suppress(OSError):
+        fcntl.fcntl(reopened, _F_SETPIPE_SZ, BLOCK)
+    return reopened, True
 
 
 def _open_descriptor(descriptor: int, name: str, *, owned: bool) -> RandomAccess | Blocks:
