@@ -132,8 +132,14 @@ class DatasetEncoder:
         for event in events:
             self.feed(event)
 
+    @property
+    def measured_group(self) -> int:
+        """Group of the main data set whose length is being measured, -1 if none."""
+        level = self._levels[0]
+        return level.group if level.group_place >= 0 else -1
+
     def finish(self) -> None:
-        """End of the data set."""
+        """End of the data set, or of its last group so far."""
         self._close_group(self._levels[0])
 
     def take(self) -> list[bytes | memoryview]:

@@ -131,6 +131,7 @@ class Parser:
         self._stack: list[_Frame] = []
         self._remaining = 0  # bytes of the open chunked value
         self._text = False  # whether that is a text
+        self._value_tag: int | None = None  # its data element, None for a fragment
         self._fragments = False
         self._inflater: Inflater | None = None
         self._syntax: syntaxes.TransferSyntax | None = None
@@ -146,15 +147,21 @@ class Parser:
         *,
         depth: int = 0,
         encapsulated: bool = False,
+        context: ItemContext | None = None,
         options: ReadOptions = READ_AS_FOUND,
         limits: Limits = DEFAULT_LIMITS,
     ) -> Parser:
-        """A parser of bare data elements, such as the content of an item that begins at `offset` of the input."""
+        """A parser of bare data elements, such as the content of an item that begins at `offset` of the input.
+
+        `context` is that of the elements before them in the same data set or item, if there are any.
+        """
         parser = cls(options, limits)
         parser._base = offset
         parser._limits = Limits(limits.depth - depth, limits.inline, limits.meta)
         parser._encapsulated = encapsulated
         parser._stack = [_Frame(False, _NEVER, _NEVER, form)]
+        if context is not None:
+            parser._stack[0].context = context
         parser._steps = parser._run_content()
         return parser
 
@@ -172,6 +179,11 @@ class Parser:
     def skippable(self) -> int:
         """`remaining`, but 0 for texts, whose normal form depends on what they contain, and for deflated input."""
         return 0 if self._text or self._inflater is not None else self.remaining
+
+    @property
+    def context(self) -> ItemContext | None:
+        """What the elements read so far in the main data set say about the VRs of later ones."""
+        return self._stack[0].context if self._stack else None
 
     @property
     def inflating(self) -> bool:
@@ -289,14 +301,14 @@ class Parser:
         frame = _Frame(False, _NEVER, _NEVER, form)
         self._stack.append(frame)
         while True:
-            while len(self._buffer) - self._position < 12 and not self._ended:
+            while self._available() < 2 and not self._ended:
                 yield None
             if self._buffer[self._position : self._position + 2] != b"\2\0":
                 break
             header = self._read_header(frame)
+            if header and self.offset - start + header[2] + header[3] > self._limits.meta:
+                raise LimitExceeded("file meta information too long", offset=self.offset, element=tag_text(header[0]))
             if header is None or self._available() < header[2] + header[3]:
-                if header and self.offset - start + header[2] + header[3] > self._limits.meta:
-                    raise LimitExceeded("file meta information too long", offset=self.offset)
                 if self._ended:
                     raise self._truncated("the input ends inside the file meta information")
                 yield None
@@ -359,7 +371,7 @@ class Parser:
             size = min(self._available(), self._remaining)
             if size == 0:
                 if self._ended:
-                    raise self._truncated(f"the input ends {self._remaining} bytes before the value")
+                    raise self._truncated(f"the input ends {self._remaining} bytes before the value does", self._value_tag)
                 yield None
                 continue
             start = self._position
@@ -428,7 +440,7 @@ class Parser:
         frame.index += 1
         if self.offset + length > frame.limit:
             raise self._broken("fragment ends behind the end of its item")
-        self._remaining, self._text = length, False
+        self._remaining, self._text, self._value_tag = length, False, None
         yield FragmentStart(raw, offset, frame.index, length)
 
     # ------------------------------------------------------------------ elements
@@ -498,7 +510,7 @@ class Parser:
             if length > inline:
                 yield from self._check_order(frame, tag, vr, length, form)
                 yield ValueStart(self._take(size), offset, tag, vr, length, form)
-                self._remaining, self._text = length, vr in TEXT or vr == "UI"
+                self._remaining, self._text, self._value_tag = length, vr in TEXT or vr == "UI", tag
                 return
             if len(self._buffer) - self._position < total:
                 if self._ended:
@@ -544,7 +556,8 @@ class Parser:
             content = IMPLICIT
         depth = sum(1 for open_frame in self._stack if open_frame.sequence)
         if depth >= self._limits.depth:
-            raise LimitExceeded(f"sequences nested more than {self._limits.depth} deep", offset=self.offset)
+            message = f"sequences nested more than {self._limits.depth} deep"
+            raise LimitExceeded(message, offset=self.offset, element=self.path(tag))
         end = _NEVER if length == UNDEFINED else self.offset + size + length
         if frame.limit < end < _NEVER:
             raise self._broken(f"sequence of {length} bytes ends behind the end of its item", tag)

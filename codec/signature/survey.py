@@ -67,6 +67,11 @@ class Survey:
         self._collector: trees.TreeCollector | None = None
         self._uids: dict[int, bytes] = {}
 
+    @property
+    def started(self) -> bool:
+        """Whether the data set has begun."""
+        return self._encoder is not None
+
     def feed(self, event: Event) -> None:
         """Take the next event."""
         kind = type(event)
@@ -138,6 +143,16 @@ class Survey:
         else:
             self.signatures = tree.items
         self._collector = None
+
+    @property
+    def measured_group(self) -> int:
+        """Group of the main data set whose length is being measured, -1 if none."""
+        return -1 if self._encoder is None else self._encoder.measured_group
+
+    def close_group(self) -> None:
+        """The group being measured has no further element."""
+        if self._encoder is not None:
+            self._encoder.finish()
 
     # ------------------------------------------------------------------ answers
 

@@ -141,8 +141,10 @@ class SeekableSource:
 class FileObjectBlocks:
     """A binary file object that cannot seek, or one whose `read` is a coroutine function."""
 
-    def __init__(self, file: Any) -> None:
-        self.name = str(getattr(file, "name", "<stream>"))
+    def __init__(self, file: Any, name: str | None = None) -> None:
+        """With a `name` the file is owned, and closed at the end."""
+        self.name = name or str(getattr(file, "name", "<stream>"))
+        self._owned = name is not None
         self._file = file
         self._asynchronous = inspect.iscoroutinefunction(file.read)
 
@@ -155,7 +157,8 @@ class FileObjectBlocks:
             raise _failed(error, self.name) from error
 
     async def aclose(self) -> None:
-        pass
+        if self._owned:
+            self._file.close()
 
 
 class IterableBlocks:
@@ -261,7 +264,7 @@ def _open_descriptor(descriptor: int, name: str, *, owned: bool) -> RandomAccess
     if stat.S_ISREG(mode) or stat.S_ISBLK(mode):
         return FileSource(descriptor, name, owned=owned)
     if stat.S_ISCHR(mode) and not os.isatty(descriptor):  # /dev/null and its like are always ready
-        return FileObjectBlocks(os.fdopen(descriptor if owned else os.dup(descriptor), "rb", buffering=0))
+        return FileObjectBlocks(os.fdopen(descriptor if owned else os.dup(descriptor), "rb", buffering=0), name)
     return PipeBlocks(descriptor, name, owned=owned)
 
 
@@ -272,6 +275,12 @@ def _open_path(path: str) -> RandomAccess | Blocks:
         failure = error if isinstance(error, OSError) else OSError(errno.EINVAL, os.strerror(errno.EINVAL))
         raise _failed(failure, path) from error
     return _open_descriptor(descriptor, path, owned=True)
+
+
+def _open_stdin() -> RandomAccess | Blocks:
+    if sys.stdin is None:  # closed by who started this process
+        raise _failed(OSError(errno.EBADF, os.strerror(errno.EBADF)), "-")
+    return _open_descriptor(sys.stdin.fileno(), "-", owned=False)
 
 
 def _is_seekable(file: Any) -> bool:
@@ -290,7 +299,7 @@ async def open_source(source: Source) -> RandomAccess | Blocks:
     if isinstance(source, (bytes, bytearray, memoryview)):
         return BytesSource(bytes(source))
     if isinstance(source, StandardInput):
-        return _open_descriptor(sys.stdin.fileno(), "-", owned=False)
+        return _open_stdin()
     reader: Any = source
     if hasattr(source, "read"):
         return SeekableSource(reader) if _is_seekable(reader) else FileObjectBlocks(reader)
