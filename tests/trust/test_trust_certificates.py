@@ -424,6 +424,7 @@ def test_pem_files(text: bytes, serials: list[int]) -> None:
         forge.certificate(),
         trusted_block(b"\1\2\3"),
     ],
+    ids=["cut", "begun twice", "other end", "no base64", "short", "DER", "settings"],
 )
 def test_bad_pem_files(text: bytes) -> None:
     with pytest.raises(BadCertificateFile) as caught:
