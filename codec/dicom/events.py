@@ -5,7 +5,8 @@ input; for a deflated data set, the meta header followed by the inflated data se
 also where the length was defined, with empty `raw`. An event comes with the byte that completes it.
 
 `form` tells how header and value are encoded: IMPLICIT, EXPLICIT (both little endian), BIG (explicit big endian), or
-CONVERTED: the value is little endian and `vr` is not what the header in `raw` says (UN with a dictionary VR, invalid VRs).
+CONVERTED: the value is little endian and `raw` has another header than `vr` asks for (UN with a dictionary VR, invalid VRs,
+reserved bytes that are not zero).
 """
 
 from __future__ import annotations

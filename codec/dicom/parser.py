@@ -474,9 +474,12 @@ class Parser:
             return tag, "UN", 8, length, CONVERTED
         if available < 12:
             return None
+        reserved = length
         (length,) = unpack_length(self._buffer, position + 8)
         if known is None:
             return tag, ("OW" if code == b"OX" and tag == PIXEL_DATA else "UN"), 12, length, CONVERTED
+        if reserved and form == EXPLICIT and known != "UN":
+            form = CONVERTED  # the reserved bytes are digested and written as zeros
         return tag, known, 12, length, form
 
     def _run_elements(self, frame: _Frame) -> Iterator[Event | None]:

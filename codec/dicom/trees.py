@@ -23,7 +23,7 @@ from .events import (
 )
 from .tags import text as tag_text
 from .values import swapped
-from .vr import UNIT
+from .vr import TEXT, UNIT
 
 
 class Sequence(NamedTuple):
@@ -56,9 +56,11 @@ def find_value(item: Item, tag: int) -> tuple[str, bytes] | None:
 
 
 def find_text(item: Item, tag: int) -> str | None:
-    """Value of a text or UID element without padding; bytes outside ASCII as Latin-1."""
+    """Value of a text or UID element without padding, bytes outside ASCII as Latin-1; None if it is absent or of another VR."""
     found = find_value(item, tag)
-    return None if found is None else found[1].strip(b" \0").decode("latin-1")
+    if found is None or not (found[0] in TEXT or found[0] == "UI"):
+        return None
+    return found[1].strip(b" \0").decode("latin-1")
 
 
 def item_events(item: Item) -> Iterator[Event]:

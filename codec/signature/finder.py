@@ -187,7 +187,7 @@ class SignatureFinder:
 
     `read` gives access to bytes of the (inflated) input from `keep_from` on. With `ordered` the events come in another order
     than in the file, and every signed level is read again. `limit` bounds the bytes of each of the two sequences of a level,
-    `macs` the different MAC parameters of a level.
+    `macs` the different MAC parameters of a level, `signatures` all signatures together.
     """
 
     def __init__(
@@ -200,6 +200,7 @@ class SignatureFinder:
         old_format: bool = False,
         limit: int = 4 << 20,
         macs: int = 1024,
+        signatures: int = 4096,
     ) -> None:
         self._read = read
         self._options = options
@@ -208,6 +209,7 @@ class SignatureFinder:
         self._old_format = old_format
         self._limit = limit
         self._mac_limit = macs
+        self._signature_limit = signatures
         self._levels: list[_Level] = []
         self._sequences: list[int] = []
         self._collector: trees.TreeCollector | None = None
@@ -354,6 +356,8 @@ class SignatureFinder:
             digester = self._digester(level, depth)
             if self._ordered and level.parameters:
                 self._digest_ordered(digester, level, depth, end)
+        if len(self._found) + len(level.signatures) > self._signature_limit:
+            raise LimitExceeded(f"more than {self._signature_limit} signatures", offset=end)
         location = tuple((entry.tag, entry.number) for entry in (*self._levels, level)[1:])
         for item in level.signatures:
             parameters = None if item.mac_id is None else (level.parameters or {}).get(item.mac_id)

@@ -60,9 +60,9 @@ def _number(item: trees.Item, tag: int) -> int | None:
     return int.from_bytes(found[1][:2], "little") if found and found[0] == "US" and len(found[1]) >= 2 else None
 
 
-def _bytes(item: trees.Item, tag: int) -> bytes | None:
+def _bytes(item: trees.Item, tag: int, *vrs: str) -> bytes | None:
     found = trees.find_value(item, tag)
-    return None if found is None else found[1]
+    return found[1] if found is not None and found[0] in vrs else None
 
 
 def read_mac_parameters(item: trees.Item) -> MacParameters:
@@ -75,10 +75,13 @@ def read_mac_parameters(item: trees.Item) -> MacParameters:
         tags = tuple(
             int.from_bytes(data[i : i + 2], "little") << 16 | int.from_bytes(data[i + 2 : i + 4], "little") for i in pairs
         )
+    algorithm = trees.find_text(item, MAC_ALGORITHM)
+    if algorithm is None and trees.find(item, MAC_ALGORITHM) is not None:
+        algorithm = ""  # of another VR: not an algorithm, but not missing either
     return MacParameters(
         _number(item, MAC_ID_NUMBER),
         trees.find_text(item, MAC_CALCULATION_TRANSFER_SYNTAX_UID),
-        trees.find_text(item, MAC_ALGORITHM),
+        algorithm,
         tags,
     )
 
@@ -92,9 +95,9 @@ def read_signature(item: trees.Item) -> SignatureItem:
         trees.find_text(item, DIGITAL_SIGNATURE_UID),
         date_time[1].strip(b" \0").decode("latin-1") if date_time and date_time[0] == "DT" else None,
         trees.find_text(item, CERTIFICATE_TYPE),
-        _bytes(item, CERTIFICATE_OF_SIGNER),
-        _bytes(item, SIGNATURE),
-        _bytes(item, CERTIFIED_TIMESTAMP),
+        _bytes(item, CERTIFICATE_OF_SIGNER, "OB", "UN"),
+        _bytes(item, SIGNATURE, "OB"),
+        _bytes(item, CERTIFIED_TIMESTAMP, "OB", "UN"),
     )
 
 
