@@ -131,7 +131,7 @@ class Parser:
         self._stack: list[_Frame] = []
         self._remaining = 0  # bytes of the open chunked value
         self._text = False  # whether that is a text
-        self._value_tag: int | None = None  # its data element, None for a fragment
+        self._value: tuple[int, int, int | None] = (0, 0, None)  # its offset and length, its tag if it is no fragment
         self._fragments = False
         self._inflater: Inflater | None = None
         self._syntax: syntaxes.TransferSyntax | None = None
@@ -366,12 +366,17 @@ class Parser:
             else:
                 yield from self._run_elements(frame)
 
+    def _value_cut(self) -> Truncated:
+        offset, length, tag = self._value
+        message = f"{'fragment' if tag is None else 'value'} of {length} bytes ends behind the end of the input"
+        return Truncated(message, offset=offset, element=self.path(tag) or None)
+
     def _run_value(self) -> Iterator[Event | None]:
         while self._remaining:
             size = min(self._available(), self._remaining)
             if size == 0:
                 if self._ended:
-                    raise self._truncated(f"the input ends {self._remaining} bytes before the value does", self._value_tag)
+                    raise self._value_cut()
                 yield None
                 continue
             start = self._position
@@ -440,7 +445,7 @@ class Parser:
         frame.index += 1
         if self.offset + length > frame.limit:
             raise self._broken("fragment ends behind the end of its item")
-        self._remaining, self._text, self._value_tag = length, False, None
+        self._remaining, self._text, self._value = length, False, (offset, length, None)
         yield FragmentStart(raw, offset, frame.index, length)
 
     # ------------------------------------------------------------------ elements
@@ -513,7 +518,7 @@ class Parser:
             if length > inline:
                 yield from self._check_order(frame, tag, vr, length, form)
                 yield ValueStart(self._take(size), offset, tag, vr, length, form)
-                self._remaining, self._text, self._value_tag = length, vr in TEXT or vr == "UI", tag
+                self._remaining, self._text, self._value = length, vr in TEXT or vr == "UI", (offset, length, tag)
                 return
             if len(self._buffer) - self._position < total:
                 if self._ended:
