@@ -228,7 +228,10 @@ class Parser:
                     break
                 yield event
             else:
-                return
+                if self._done:
+                    return
+                self._steps = self._run_content()  # not delegated to: each generator in between costs on every event
+                continue
             if self._inflater is None:
                 return
             piece = self._inflater.read(self.offset)
@@ -286,7 +289,6 @@ class Parser:
             yield Preamble(self._take(PREAMBLE_SIZE), 0)
         yield from self._run_meta(has_preamble)
         yield from self._start_dataset(has_preamble)
-        yield from self._run_content()
 
     def _run_meta(self, has_preamble: bool) -> Iterator[Event | None]:
         """The elements of group 0002, explicit VR little endian (PS3.10 7.1); implicit only without preamble."""

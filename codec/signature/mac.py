@@ -19,13 +19,16 @@ from .algorithms import Digest, new_digest
 BUFFER_SIZE = 16384
 """Room of DCMTK's encoding buffer in bytes."""
 
+_UNFOLLOWED = 1 << 63
+"""Room of a form that does not follow the buffer: it never ends."""
+
 _COLLECT = 1 << 16
 _DIRECT = 1 << 12
 _EXAMPLES = 20
 
 
 class Form:
-    """One digest being computed. `room` is None where the incomplete form is not followed."""
+    """One digest being computed. `room` is what DCMTK's buffer has left, without end where the form does not follow it."""
 
     __slots__ = (
         "complete",
@@ -40,7 +43,7 @@ class Form:
         "tee",
     )
 
-    def __init__(self, digest: Digest, *, room: int | None) -> None:
+    def __init__(self, digest: Digest, *, room: int) -> None:
         self.digest = digest
         self.pending = bytearray()
         self.room = room
@@ -93,7 +96,6 @@ class Form:
         is written whole, else the number of its bytes written before the rest of the inner sequence is left out.
         """
         room = self.room
-        assert room is not None
         if size <= room and required <= room:
             self.room = room - size
             return None
@@ -143,7 +145,7 @@ class Mac:
         self.tags = tags
         self.unsignable: list[int] = []
         self._verifying = verifying
-        self._forms = [Form(new_digest(algorithm), room=BUFFER_SIZE if verifying or incomplete else None)]
+        self._forms = [Form(new_digest(algorithm), room=BUFFER_SIZE if verifying or incomplete else _UNFOLLOWED)]
         self._forms[0].complete = not incomplete
         self._forms[0].tee = tee
         self._marked: list[Form] = []
@@ -153,7 +155,7 @@ class Mac:
         """A Mac that takes up everything signable behind one form; DCMTK begins there with an empty buffer."""
         mac = cls(algorithm, None, verifying=True)
         start = form.copy()
-        start.room = None if form.complete else BUFFER_SIZE
+        start.room = _UNFOLLOWED if form.complete else BUFFER_SIZE
         start.skipping = False
         mac._forms = [start]
         return mac
@@ -189,6 +191,15 @@ class Mac:
         `head` bytes of it are a head that asks for `required` bytes of buffer; `depth` sequences are around it; `legacy` is
         the piece in the legacy text form, if that differs; `where` names the data element.
         """
+        size = len(data)
+        if legacy is None and len(self._forms) == 1 and size < _DIRECT:
+            form = self._forms[0]
+            if size <= form.room and required <= form.room and not form.skipping:  # nearly always
+                form.room -= size
+                form.pending += data
+                if len(form.pending) >= _COLLECT:
+                    form.flush()
+                return
         if legacy is not None and self._verifying:
             self._fork_legacy()
         for form in tuple(self._forms):
@@ -213,22 +224,21 @@ class Mac:
         if form.skipping:
             form.miss(data, head, where)
             return
-        if form.room is not None:
-            written = form.advance(head, required, len(data), depth)
-            if written is not None:
-                if form.complete:
-                    form = self._fork_incomplete(form, data)
-                form.write(data[:written])
-                form.skipping = True
-                form.miss(data[written:], head, where)
-                return
+        written = form.advance(head, required, len(data), depth)
+        if written is not None:
+            if form.complete:
+                form = self._fork_incomplete(form, data)
+            form.write(data[:written])
+            form.skipping = True
+            form.miss(data[written:], head, where)
+            return
         form.write(data)
 
     def _fork_incomplete(self, form: Form, data: bytes | memoryview) -> Form:
         """Go on without the buffer in the complete form, and with it in a form of its own."""
         fork = form.copy()
         fork.complete, fork.tee = False, None
-        form.room = None
+        form.room = _UNFOLLOWED
         form.write(data)
         self._forms.append(fork)
         return fork
