@@ -59,7 +59,7 @@ def test_options(argument: str) -> None:
     assert grammar.looks_like_option(argument)
 
 
-@pytest.mark.parametrize("argument", ["", "-", "+", "-5", "+5x", "x-", "@x", "5"])
+@pytest.mark.parametrize("argument", ["", "-", "+", "-0", "-5", "+5x", "+9", "x-", "@x", "5"])
 def test_parameters(argument: str) -> None:
     assert not grammar.looks_like_option(argument)
 
@@ -113,6 +113,13 @@ def test_purpose_code(text: str, code: int) -> None:
 def test_bad_purpose_code(text: str) -> None:
     with pytest.raises(UsageError):
         purpose_code(text)
+
+
+def test_timestamp_options_need_a_timestamp() -> None:
+    evaluate("+ts", "q", "u", "+tm5", "-tn", "+s", "k", "c", "in", "out")
+    evaluate("+t", "q", "r", "u", "+tm5", "-tn", "-tc", "+tp", "1.2", "in", "out")
+    with pytest.raises(UsageError, match="--ts-mac-sha512 only allowed with --timestamp-file"):
+        evaluate("+s", "k", "c", "+tm5", "in", "out")
 
 
 def test_names_are_unique() -> None:

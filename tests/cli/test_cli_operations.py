@@ -38,6 +38,14 @@ signed.dcm
 -fo -e +t= --arguments -q +cf cert.pem signed.dcm
 +tv +cf cert.pem signed.dcm
 +fo -v +cf cert.pem signed.dcm
+-der +cf cert.der signed.dcm
+-der +cf cert.pem signed.dcm
++cf cert.der -uc signed.dcm
+-v bare.bin
+-v -f bare.bin
+-v -f -te bare.bin
+-v +fo bare.bin
+-v -td in.dcm
 -v tampered.dcm
 +cf cert.pem tampered.dcm
 -v +cf cert.pem two.dcm
@@ -67,6 +75,8 @@ empty
 +s cert.pem cert.pem in.dcm out.dcm
 +s key.pem key.pem in.dcm out.dcm
 -der +s key.pem cert.pem in.dcm out.dcm
+-der +m2 +s key.der cert.der in.dcm out.dcm
++s key.der cert.pem in.dcm out.dcm
 +s "" "" in.dcm out.dcm
 +s dsa-key.pem cert.pem in.dcm out.dcm
 -v +s dsa-key.pem cert.pem in.dcm out.dcm
@@ -105,13 +115,21 @@ def files(bench: Bench) -> Bench:
     from cryptography.hazmat.primitives.serialization import (
         BestAvailableEncryption,
         Encoding,
+        NoEncryption,
         PrivateFormat,
         load_pem_private_key,
     )
+    from cryptography.x509 import load_pem_x509_certificate
 
     key = load_pem_private_key((bench.folder / "key.pem").read_bytes(), None)
     encrypted = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"secret"))
     (bench.folder / "encrypted.pem").write_bytes(encrypted)
+    plain = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+    (bench.folder / "key.der").write_bytes(plain)
+    certificate = load_pem_x509_certificate((bench.folder / "cert.pem").read_bytes())
+    (bench.folder / "cert.der").write_bytes(certificate.public_bytes(Encoding.DER))
+    data_set = (bench.folder / "in.dcm").read_bytes()
+    (bench.folder / "bare.bin").write_bytes(data_set[144 + int.from_bytes(data_set[140:144], "little") :])
     signed = (bench.folder / "signed.dcm").read_bytes()
     (bench.folder / "tampered.dcm").write_bytes(signed.replace(b"DOE^JOHN", b"DOE^JANE"))
     shutil.copyfile(VECTORS / "item-then-main.signed.dcm", bench.folder / "two.dcm")
@@ -178,31 +196,81 @@ def without_reader(text: str) -> list[str]:
     return [line for line in text.splitlines() if not line.startswith("W: DcmItem: ")]
 
 
-SIGNING = """
-+m2 +s key.pem cert.pem in.dcm out.dcm
-+s key.pem cert.pem in.dcm out.dcm
-+ms +s key.pem cert.pem in.dcm out.dcm
-+mm +s key.pem cert.pem in.dcm out.dcm
-+m3 +sp 18 +s key.pem cert.pem in.dcm out.dcm
-+m5 -e +s key.pem cert.pem in.dcm out.dcm
-+m2 -t PatientName -t 0010,1010 +s key.pem cert.pem in.dcm out.dcm
-+m2 -fo +s key.pem cert.pem in.dcm out.dcm
-+m2 -fd +s key.pem cert.pem in.dcm out.dcm
-+m2 +s key.pem cert.pem signed.dcm out.dcm
-+m2 +s key.pem cert.pem two.dcm out.dcm
-+m2 +pw secret +s encrypted.pem cert.pem in.dcm out.dcm
-""".strip().splitlines()
+SIGNING = {
+    "+m2 +s key.pem cert.pem in.dcm out.dcm": ("SHA256", None),
+    "+s key.pem cert.pem in.dcm out.dcm": ("RIPEMD160", None),
+    "+mr -sp +s key.pem cert.pem in.dcm out.dcm": ("RIPEMD160", None),
+    "+ms +sp 1 +s key.pem cert.pem in.dcm out.dcm": ("SHA1", "1"),
+    "+mm +s key.pem cert.pem in.dcm out.dcm": ("MD5", None),
+    "+m3 +sp 18 +s key.pem cert.pem in.dcm out.dcm": ("SHA384", "18"),
+    "+m5 -e +s key.pem cert.pem in.dcm out.dcm": ("SHA512", None),
+    "+m2 -t PatientName -t 0010,1010 +s key.pem cert.pem in.dcm out.dcm": ("SHA256", None),
+    "+m2 -fo +s key.pem cert.pem in.dcm out.dcm": ("SHA256", None),
+    "+m2 -fd +s key.pem cert.pem in.dcm out.dcm": ("SHA256", None),
+    "+m2 +s key.pem cert.pem signed.dcm out.dcm": ("SHA256", None),
+    "+m2 +s key.pem cert.pem two.dcm out.dcm": ("SHA256", None),
+    "+m2 +pw secret +s encrypted.pem cert.pem in.dcm out.dcm": ("SHA256", None),
+}
+"""Command line to MAC algorithm and purpose code of the new signature."""
 
 
 @pytest.mark.parametrize("line", SIGNING)
 def test_signed_files_are_good(files: Bench, line: str) -> None:
+    import pydicom
+
     done = files.ours(*shlex.split(line))
     assert (done.code, done.out, done.err) == (0, "", "")
-    options = ("-fo",) if "-fo" in line else ()
-    verify = (*options, "-v", "+cf", "cert.pem", "out.dcm")
+    verify = ("-v", "+cf", "cert.pem", "out.dcm")
     expected = files.reference(*verify)
     assert expected.code == 0
     assert files.ours(*verify) == expected
+    data_set = pydicom.dcmread(files.folder / "out.dcm")
+    parameters, signature = data_set[0x4FFE0001].value[-1], data_set[0xFFFAFFFA].value[-1]
+    purpose = signature[0x04000401].value[0][0x00080100].value if 0x04000401 in signature else None
+    assert (parameters[0x04000015].value, purpose) == SIGNING[line]
+    assert data_set[0x4FFE0001].is_undefined_length == (" -e " in line)
+    if "-t" in line:
+        assert list(parameters[0x04000020].value) == [0x00100010, 0x00101010]
+
+
+@pytest.mark.parametrize(
+    ("vector", "options", "verdicts"),
+    [
+        # DCMTK cannot verify the complete digest of a large sequence, but knows its own form
+        ("nested-16k.dcm", (), ("signature is invalid", "OK\n")),
+        ("nested-16k.dcm", ("-fd",), ("OK\n", "OK\nW:   Signature Coverage     : incomplete")),
+        ("jpeg-fragments.dcm", ("-fo",), ("signature is invalid", "signature is invalid")),
+    ],
+)
+def test_signature_format(files: Bench, vector: str, options: tuple[str, ...], verdicts: tuple[str, str]) -> None:
+    source = str(VECTORS / vector)
+    assert files.ours("-ll", "error", *options, "+m2", "+s", "key.pem", "cert.pem", source, "out.dcm").err == ""
+    theirs, ours = (run("+cf", "cert.pem", "out.dcm").err for run in (files.reference, files.ours))
+    assert verdicts[0] in theirs
+    assert verdicts[1] in ours
+    assert ("Signature Coverage" in ours) == (options == ("-fd",))
+    if options == ("-fo",):
+        old = ("-fo", "-ll", "warn", "+cf", "cert.pem", "out.dcm")
+        assert files.ours(*old).code == files.reference(*old).code == 0
+
+
+@pytest.mark.parametrize("line", ["-f -ti bare.bin", "-f -tb bare.bin", "-f -te bare.bin", "wrong.dcm", "-td wrong.dcm"])
+def test_input_syntax(files: Bench, line: str) -> None:
+    file = (files.folder / "in.dcm").read_bytes()
+    (files.folder / "wrong.dcm").write_bytes(file.replace(b"1.2.840.10008.1.2.1\0", b"1.2.840.10008.1.2\0\0\0", 1))
+    assert files.ours(*line.split()).code == files.reference(*line.split()).code
+
+
+@pytest.mark.parametrize("option", ["-uc", "+uc"])
+def test_unknown_elements(files: Bench, option: str) -> None:
+    file = (files.folder / "in.dcm").read_bytes()
+    unknown = file.replace(b"\x10\x00\x10\x00PN\x08\x00", b"\x10\x00\x10\x00UN\0\0\x08\x00\0\0")
+    assert unknown != file
+    (files.folder / "unknown.dcm").write_bytes(unknown)
+    line = (option, "+m2", "-t", "PatientName", "+s", "key.pem", "cert.pem", "unknown.dcm", "out.dcm")
+    expected = files.reference(*line)
+    assert files.ours(*line) == expected
+    assert expected.code == (85 if option == "-uc" else 0)
 
 
 def test_dump_is_what_the_reference_digests(files: Bench) -> None:

@@ -105,8 +105,9 @@ def on_terminal(code: str, typed: bytes) -> tuple[int, bytes, bytes]:
     )
     try:
         seen = b""
-        while not seen.endswith(PROMPT):
-            seen += os.read(master, 100)
+        while not seen.endswith(PROMPT) and process.poll() is None:
+            if select.select([master], [], [], 0.1)[0]:
+                seen += os.read(master, 100)
         time.sleep(0.1)  # the prompt stands before the answer is awaited
         os.write(master, typed)
         output, errors = process.communicate(timeout=60)
@@ -219,6 +220,17 @@ def test_output_nobody_reads(folder: Path) -> None:
             timeout=60,
         )
     assert (done.returncode, done.stderr) == (40, b"F: Broken pipe: writing file: -\n")
+
+
+@pytest.mark.parametrize(("typed", "status"), [(b"secret\n", 0), (b"wrong\n", 20), (b"\x03", 130)])
+def test_password_from_terminal(folder: Path, typed: bytes, status: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    arguments = ["-ll", "off", "+m2", "+s", "encrypted.pem", "cert.pem", "in.dcm", "out.dcm"]
+    code = f"import sys; from dcmsign.stream.cli import main; sys.exit(main({arguments!r}))"
+    found, output, seen = on_terminal(code, typed)
+    assert (found, output) == (status, b"")
+    assert typed.strip() not in seen
+    assert [path.name for path in folder.glob("*out.dcm*")] == (["out.dcm"] if status == 0 else [])
 
 
 @pytest.mark.parametrize("source", ["-", "fifo"])
