@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import IO, TYPE_CHECKING
 
-import anyio.from_thread
-
 from ..codec.dicom.encoder import form_of
 from ..codec.dicom.events import (
     Anomaly,
@@ -39,7 +37,7 @@ from ..codec.signature.survey import SIGNATURE_SEQUENCES, Survey
 from .formats import StreamFormat
 from .io.sources import RandomAccess
 from .io.spool import Spool
-from .reading import Warnings, check_order, forward_events, open_ordered
+from .reading import Cancellable, Warnings, check_order, forward_events, open_ordered
 from .reports import SigningReceipt
 from .trust.signers import Signer, verify_digest
 
@@ -197,7 +195,7 @@ class TwoPasses(Signing):
 
     def __init__(self, source: RandomAccess, request: Request, dump: IO[bytes] | None) -> None:
         super().__init__(request, dump)
-        self._source = _Cancellable(source)
+        self._source = Cancellable(source)
         self._ordered = False
 
     def survey(self) -> None:
@@ -234,21 +232,6 @@ class TwoPasses(Signing):
                 yield self._packed(splicer.take())
         self.digest = splicer.digest()
         yield self._packed(splicer.take())
-
-
-class _Cancellable:
-    """A source whose reads end when the calling task is cancelled."""
-
-    def __init__(self, source: RandomAccess) -> None:
-        self.name = source.name
-        self._source = source
-
-    def read_at(self, offset: int, size: int) -> bytes:
-        anyio.from_thread.check_cancelled()
-        return self._source.read_at(offset, size)
-
-    def close(self) -> None:
-        self._source.close()
 
 
 class OnePass(Signing):

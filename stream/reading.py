@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from contextlib import closing
 
 from ..codec.dicom.encoder import form_of
 from ..codec.dicom.events import Anomaly, AnomalyCode, DatasetStart, End, Event
@@ -14,6 +15,7 @@ from ..codec.dicom.tags import text
 from ..codec.errors import UnorderedInput
 from .io.sources import RandomAccess
 from .io.spool import Spool
+from .io.threads import check_cancelled
 
 log = logging.getLogger("dcmsign.stream.input")
 
@@ -35,6 +37,21 @@ class Warnings:
             log.warning(event.code.value.format(text(event.tag)))
             if len(self._seen) == _LOGGED:
                 log.warning("further warnings about the input are not shown")
+
+
+class Cancellable:
+    """A source whose reads end when the calling task is cancelled."""
+
+    def __init__(self, source: RandomAccess) -> None:
+        self.name = source.name
+        self._source = source
+
+    def read_at(self, offset: int, size: int) -> bytes:
+        check_cancelled()
+        return self._source.read_at(offset, size)
+
+    def close(self) -> None:
+        self._source.close()
 
 
 def check_order(event: Anomaly) -> None:
@@ -73,14 +90,24 @@ def open_ordered(source: RandomAccess, options: ReadOptions, warnings: Warnings)
             head.append(event)
             if type(event) is DatasetStart:
                 break
-    start = head[-1].offset
-    read = _inflated(source, parser, offset, start) if parser.inflating else source.read_at
-    return read, _ordered(read, head, start, parser.syntax, options, warnings)
-
-
-def _inflated(source: RandomAccess, parser: Parser, offset: int, start: int) -> Reader:
-    """A deflated data set on disk; only its bytes are wanted, so what they mean does not matter yet."""
+    start, syntax = head[-1].offset, parser.syntax
+    if not parser.inflating:
+        return source.read_at, _ordered(source.read_at, head, start, syntax, options, warnings)
     spool = Spool()
+
+    def read(position: int, size: int) -> bytes:
+        return spool.read_at(position - start, size)
+
+    def events() -> Iterator[Event]:
+        with closing(spool):
+            _inflate(source, parser, offset, spool)
+            yield from _ordered(read, head, start, syntax, options, warnings)
+
+    return read, events()
+
+
+def _inflate(source: RandomAccess, parser: Parser, offset: int, spool: Spool) -> None:
+    """Put a deflated data set on disk; only its bytes are wanted, so what they mean does not matter yet."""
     while True:
         for event in parser.events():
             spool.write(event.raw)
@@ -92,7 +119,6 @@ def _inflated(source: RandomAccess, parser: Parser, offset: int, start: int) -> 
     parser.close()
     for event in parser.events():
         spool.write(event.raw)
-    return lambda position, size: spool.read_at(position - start, size)
 
 
 def _ordered(

@@ -6,12 +6,11 @@ import logging
 import os
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, closing
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, closing
 from datetime import datetime
 from typing import IO
 
 import anyio
-import anyio.to_thread
 
 from ..codec.dicom.parser import READ_AS_FOUND, ReadOptions
 from ..codec.errors import DumpError, Error
@@ -19,9 +18,10 @@ from ..codec.signature.algorithms import MAC_ALGORITHMS
 from ..codec.signature.splice import Buffers
 from . import ripemd160 as _ripemd160  # noqa: F401 (registers the fallback)
 from .formats import StreamFormat
-from .io.sinks import Target, ThreadSink, open_sink
+from .io.sinks import Target, ThreadSink, name_of, open_sink
 from .io.sources import Blocks, RandomAccess, Source, close_source, open_source
 from .io.spool import Spool
+from .io.threads import run_in_thread
 from .passes import OnePass, Request, TwoPasses
 from .reports import SigningReceipt
 from .trust.signers import Signer
@@ -78,13 +78,14 @@ async def sign(
     request = _request(mac_algorithm, tags, purpose, stream_format, undefined_lengths, read, clock, uids)
     async with _opened(source, signer, request, dump) as work:
         await work.prepare()
+        log.info("create output file %s", name_of(target))
         sink = await open_sink(target, durable=durable)
-        log.info("create output file %s", sink.name)
         if isinstance(sink, ThreadSink):
             return await _write_in_thread(work, sink)
         try:
-            async for buffers in work.output():
-                await sink.send(buffers)
+            async with aclosing(work.output()) as output:
+                async for buffers in output:
+                    await sink.send(buffers)
         finally:
             with anyio.CancelScope(shield=True):
                 await sink.aclose()
@@ -117,7 +118,8 @@ async def _opened(
     async with AsyncExitStack() as stack:
         dump_file = None
         if dump is not None:
-            dump_file = stack.enter_context(await anyio.to_thread.run_sync(_open_dump, os.fspath(dump)))
+            dump_file = await run_in_thread(_open_dump, os.fspath(dump), discard=IO.close)
+            stack.enter_context(dump_file)
         opened = await open_source(source)
         stack.push_async_callback(close_source, opened)
         try:
@@ -132,7 +134,7 @@ async def _opened(
             stack.enter_context(closing(signing))
             yield _Work(signing, opened, signer)
         except Error as error:
-            error.path = error.path or opened.name
+            error.path = opened.name if error.path is None else error.path
             raise
 
 
@@ -148,7 +150,7 @@ async def _spooled(blocks: Blocks, spool: Spool) -> None:
         if spool.size + len(block) <= _SMALL:
             spool.write(block)
         else:
-            await anyio.to_thread.run_sync(spool.write, block)
+            await run_in_thread(spool.write, block)
 
 
 class _Work:
@@ -171,13 +173,13 @@ class _Work:
         """Everything that can fail before the first byte of output."""
         signing, source = self._signing, self._signer_source
         if isinstance(signing, TwoPasses):
-            await anyio.to_thread.run_sync(signing.survey)
+            await run_in_thread(signing.survey)
         self._signer = await source() if callable(source) else source
         log.info("create signature in main object.")
         if isinstance(signing, TwoPasses):
-            await anyio.to_thread.run_sync(signing.plan, self._signer)
+            await run_in_thread(signing.plan, self._signer)
 
-    async def batches(self) -> AsyncIterator[Iterator[Buffers]]:
+    async def batches(self) -> AsyncGenerator[Iterator[Buffers]]:
         """The output up to the signature: iterators that work while they are iterated over."""
         if isinstance(self._signing, TwoPasses):
             yield self._signing.body()
@@ -197,11 +199,12 @@ class _Work:
 
     async def output(self) -> AsyncGenerator[Buffers]:
         """The whole output."""
-        async for batch in self.batches():
-            while (buffers := await anyio.to_thread.run_sync(next, batch, None)) is not None:
-                yield buffers
+        async with aclosing(self.batches()) as batches:
+            async for batch in batches:
+                while (buffers := await run_in_thread(next, batch, None)) is not None:
+                    yield buffers
         await self.sign()
-        yield await anyio.to_thread.run_sync(self.ending)
+        yield await run_in_thread(self.ending)
 
     def receipt(self) -> SigningReceipt:
         """What was written."""
@@ -220,10 +223,11 @@ async def _write_in_thread(work: _Work, sink: ThreadSink) -> SigningReceipt:
         sink.commit()
 
     try:
-        async for batch in work.batches():
-            await anyio.to_thread.run_sync(write, batch)
+        async with aclosing(work.batches()) as batches:
+            async for batch in batches:
+                await run_in_thread(write, batch)
         await work.sign()
-        await anyio.to_thread.run_sync(finish)
+        await run_in_thread(finish)
     except BaseException:
         sink.abort()
         raise
@@ -252,9 +256,10 @@ class SigningStream:
         await self._blocks.aclose()
 
     async def _signed(self, work: _Work) -> AsyncGenerator[bytes]:
-        async for buffers in work.output():
-            if block := b"".join(buffers):
-                yield block
+        async with aclosing(work.output()) as output:
+            async for buffers in output:
+                if block := b"".join(buffers):
+                    yield block
         self._receipt = work.receipt()
 
 

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
 from datetime import datetime
 from functools import partial
-
-import anyio
-import anyio.from_thread
-import anyio.to_thread
 
 from ..codec.dicom.events import Anomaly, DatasetStart
 from ..codec.dicom.ordered import Reader
@@ -21,8 +17,9 @@ from . import ripemd160 as _ripemd160  # noqa: F401 (registers the fallback)
 from .formats import StreamFormat
 from .io.sources import BLOCK, Blocks, RandomAccess, Source, close_source, open_source
 from .io.spool import MEMORY, Spool, Window
+from .io.threads import check_cancelled, run_in_thread
 from .judge import judge
-from .reading import Warnings, check_order, open_ordered
+from .reading import Cancellable, Warnings, check_order, open_ordered
 from .reports import VerificationReport
 from .trust.anchors import Trust
 
@@ -68,7 +65,7 @@ class Verification:
     def _run_forward(self, source: RandomAccess) -> None:
         offset = 0
         while block := source.read_at(offset, BLOCK):
-            anyio.from_thread.check_cancelled()
+            check_cancelled()
             offset += len(block)
             self._parser.feed(block)
             self._advance()
@@ -80,7 +77,7 @@ class Verification:
         self._advance()
 
     def _run_ordered(self, source: RandomAccess) -> None:
-        read, events = open_ordered(source, self._options, self._warnings)
+        read, events = open_ordered(Cancellable(source), self._options, self._warnings)
         self._finder = self._new_finder(read, ordered=True)
         for event in events:
             self._finder.feed(event)
@@ -147,12 +144,12 @@ class Verification:
                 store.close()
 
 
-async def _fill(verification: Verification, blocks: Blocks) -> AsyncIterator[bytes]:
+async def _fill(verification: Verification, blocks: Blocks) -> AsyncGenerator[bytes]:
     """Feed a verification, passing the blocks on."""
     while block := await blocks.next():
-        await anyio.to_thread.run_sync(verification.feed, block)
+        await run_in_thread(verification.feed, block)
         yield block
-    await anyio.to_thread.run_sync(verification.end)
+    await run_in_thread(verification.end)
 
 
 async def verify(
@@ -178,17 +175,17 @@ async def verify(
     try:
         if isinstance(opened, RandomAccess):
             verification = Verification(opened, read, stream_format)
-            await anyio.to_thread.run_sync(verification.run)
+            await run_in_thread(verification.run)
         else:
             verification = Verification(None, read, stream_format)
             async for _ in _fill(verification, opened):
                 pass
         try:
-            return await anyio.to_thread.run_sync(partial(verification.finish, trust, at, required=require_signature))
+            return await run_in_thread(partial(verification.finish, trust, at, required=require_signature))
         finally:
             verification.close()
     except Error as error:
-        error.path = error.path or opened.name
+        error.path = opened.name if error.path is None else error.path
         raise
     finally:
         await close_source(opened)
@@ -229,14 +226,15 @@ async def open_verifier(
     opened = await open_source(source)
     verification = Verification(None, read, stream_format)
 
-    async def blocks() -> AsyncIterator[bytes]:
+    async def blocks() -> AsyncGenerator[bytes]:
         try:
-            async for block in _fill(verification, _forward(opened)):
-                yield block
+            async with aclosing(_fill(verification, _forward(opened))) as filled:
+                async for block in filled:
+                    yield block
             finish = partial(verification.finish, trust, at, required=require_signature)
-            stream._report = await anyio.to_thread.run_sync(finish)
+            stream._report = await run_in_thread(finish)
         except Error as error:
-            error.path = error.path or opened.name
+            error.path = opened.name if error.path is None else error.path
             raise
 
     iterator = blocks()
@@ -244,7 +242,7 @@ async def open_verifier(
     try:
         yield stream
     finally:
-        await iterator.aclose()  # type: ignore[attr-defined]
+        await iterator.aclose()
         verification.close()
         await close_source(opened)
 
@@ -262,7 +260,7 @@ class _Forward:
         self._offset = 0
 
     async def next(self) -> bytes:
-        block = await anyio.to_thread.run_sync(self._source.read_at, self._offset, BLOCK)
+        block = await run_in_thread(self._source.read_at, self._offset, BLOCK)
         self._offset += len(block)
         return block
 

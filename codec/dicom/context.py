@@ -90,3 +90,21 @@ class ItemContext:
             self._pixel_representation = int.from_bytes(value[:2], "little")
         elif tag == WAVEFORM_BITS_ALLOCATED:
             self._waveform_bits = int.from_bytes(value[:2], "little")
+
+
+class KnownContext(ItemContext):
+    """The context of one data element whose VR is known already."""
+
+    __slots__ = ("_vr",)
+
+    def __init__(self, vr: str) -> None:
+        super().__init__()
+        self._vr = vr
+
+    def implicit_vr(self, tag: int, undefined_length: bool) -> str:
+        """The known VR."""
+        return self._vr
+
+    def converted_vr(self, tag: int) -> str:
+        """The known VR."""
+        return self._vr

@@ -10,7 +10,7 @@ from array import array
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from ..errors import LimitExceeded
+from ..errors import LimitExceeded, PlanMismatch
 from .events import (
     BIG,
     EXPLICIT,
@@ -33,6 +33,7 @@ from .syntaxes import TransferSyntax
 from .values import Swapper, is_padded, normal_value, swapped
 from .vr import UNIT
 
+CHANGED = "the input changed while it was being signed"
 _DIRECT = 1 << 12
 
 
@@ -62,9 +63,25 @@ class LengthTable:
 
     def take(self) -> int:
         """The next length, for the second pass."""
-        length = self._lengths[self._next]
+        if self.used_up:
+            raise PlanMismatch(CHANGED)
         self._next += 1
-        return length
+        return self._lengths[self._next - 1]
+
+    def check(self, place: int, length: int) -> None:
+        """The second pass has written what the first one measured, else PlanMismatch."""
+        if self._lengths[place] != min(length, UNDEFINED):
+            raise PlanMismatch(CHANGED)
+
+    @property
+    def place(self) -> int:
+        """Where the length is that `take` gives next."""
+        return self._next
+
+    @property
+    def used_up(self) -> bool:
+        """Whether the second pass has taken all lengths."""
+        return self._next == len(self._lengths)
 
 
 class _Level:
@@ -106,6 +123,7 @@ class DatasetEncoder:
         self._small = bytearray()
         self._out: list[bytes | memoryview] = []
         self._pad = b""
+        self._owed = 0  # bytes of values that have begun and are still to come
         self._swapper: Swapper | None = None
         self.size = 0
         self._handlers: dict[type[Any], Callable[[Any], None]] = {
@@ -172,20 +190,19 @@ class DatasetEncoder:
         if self._measure:
             self._levels.append(_Level(self._lengths.reserve(), 0, False))
             return 0
-        length = self._lengths.take()
-        self._levels.append(_Level(-1, 0, length == UNDEFINED))
+        place, length = self._lengths.place, self._lengths.take()
+        self._levels.append(_Level(place, 0, length == UNDEFINED))
         return length
 
     def _close(self, delimiter: bytes) -> None:
         level = self._levels.pop()
         self._close_group(level)
+        if level.place >= 0:
+            length = self.size - level.start
+            self._settle(level.place, length)
+            level.undefined = level.undefined or (self._measure and length >= UNDEFINED)
         if level.undefined:
             self._emit(delimiter)
-        elif self._measure:
-            length = self.size - level.start
-            self._lengths.fill(level.place, length)
-            if length >= UNDEFINED:
-                self._emit(delimiter)
 
     # ------------------------------------------------------------------ elements
 
@@ -197,8 +214,15 @@ class DatasetEncoder:
 
     def _close_group(self, level: _Level) -> None:
         if level.group_place >= 0:
-            self._lengths.fill(level.group_place, self.size - level.group_start)
+            self._settle(level.group_place, self.size - level.group_start)
             level.group_place = -1
+
+    def _settle(self, place: int, length: int) -> None:
+        """A length is known: note it, or compare it with what has been written in front."""
+        if self._measure:
+            self._lengths.fill(place, length)
+        else:
+            self._lengths.check(place, length + self._owed)
 
     def _group_length(self, tag: int) -> None:
         level, group = self._levels[-1], tag >> 16
@@ -206,9 +230,9 @@ class DatasetEncoder:
         if self._measure:
             level.group_place = self._lengths.reserve()
         else:
-            length = self._lengths.take()
+            level.group_place, length = self._lengths.place, self._lengths.take()
             if len(self._levels) == 1:
-                length += self._group_extra.get(group, 0)
+                length = min(length + self._group_extra.get(group, 0), UNDEFINED)
         level.group = group
         self._emit(element_header(self._form, tag, "UL", 4) + length.to_bytes(4, "big" if self._form == BIG else "little"))
         level.group_start = self.size
@@ -234,13 +258,20 @@ class DatasetEncoder:
         self._pad = b"\0" if length & 1 and is_padded(vr) else b""
         self._swapper = Swapper(vr) if (form == BIG) != (self._form == BIG) and vr in UNIT else None
         self._emit(element_header(self._form, tag, vr, length + len(self._pad)))
+        self._promise(length + len(self._pad))
+
+    def _promise(self, length: int) -> None:
+        """A value of this length follows in chunks."""
         if self._measure:
-            self.size += length + len(self._pad)
+            self.size += length
+        else:
+            self._owed += length
 
     def _value_chunk(self, event: ValueChunk) -> None:
         if self._measure:
             return
         data = event.raw
+        self._owed -= len(data) + (len(self._pad) if event.last else 0)
         if self._swapper is not None:
             self._emit(self._swapper.feed(bytes(data) + self._pad if event.last else data, event.last))
             return
@@ -276,8 +307,7 @@ class DatasetEncoder:
         self._pad = b"\0" if event.length & 1 else b""
         length = event.length + len(self._pad)
         self._emit(item_header(self._form, length))
-        if self._measure:
-            self.size += length
+        self._promise(length)
 
     def _fragments_end(self, _: FragmentsEnd) -> None:
         self._emit(sequence_end(self._form))

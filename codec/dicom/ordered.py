@@ -10,6 +10,7 @@ from array import array
 from collections.abc import Callable, Iterator
 
 from ..errors import LimitExceeded
+from .context import ItemContext, KnownContext
 from .events import (
     Anomaly,
     AnomalyCode,
@@ -115,12 +116,13 @@ class OrderedReader:
         for number in children.in_order():
             yield from self._child(form, depth, children, number, ends[number])
 
-    def _parser(self, form: int, offset: int, depth: int) -> Parser:
+    def _parser(self, form: int, offset: int, depth: int, context: ItemContext | None = None) -> Parser:
         return Parser.for_content(
             form,
             offset,
             depth=depth,
             encapsulated=self._encapsulated and depth == 0,
+            context=context,
             options=self._options,
             limits=self._limits,
         )
@@ -144,19 +146,14 @@ class OrderedReader:
         return children, parser.offset
 
     def _child(self, form: int, depth: int, children: _Children, number: int, end: int) -> Iterator[Event]:
-        start, vr = children.starts[number], children.vrs[number]
-        events = read_events(self._read, self._parser(form, start, depth), end)
+        context = KnownContext(children.vrs[number])  # what decided about the VR may stand elsewhere
+        events = read_events(self._read, self._parser(form, children.starts[number], depth, context), end)
         if children.disordered[number]:
             yield from self._disordered(events, depth)
             return
-        first = True
         for event in events:
-            if isinstance(event, (Anomaly, End)):
-                continue
-            if first and isinstance(event, (Element, ValueStart)):
-                event = event._replace(vr=vr)
-            first = False
-            yield event
+            if not isinstance(event, (Anomaly, End)):
+                yield event
 
     def _disordered(self, events: Iterator[Event], depth: int) -> Iterator[Event]:
         """A sequence in which some item is out of order: item by item, each in canonical order."""

@@ -18,7 +18,7 @@ from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from struct import Struct
 
-from ..errors import BadStructure, EmptyInput, LimitExceeded, MetaHeaderMissing, NotDicom, Truncated
+from ..errors import BadStructure, EmptyInput, FormatError, LimitExceeded, MetaHeaderMissing, NotDicom, Truncated
 from . import syntaxes
 from .context import ItemContext
 from .detection import detect_syntax, looks_like_meta
@@ -46,7 +46,14 @@ from .events import (
     ValueStart,
 )
 from .inflate import Inflater
-from .tags import ITEM, ITEM_DELIMITATION, PIXEL_DATA, SEQUENCE_DELIMITATION, TRANSFER_SYNTAX_UID
+from .tags import (
+    FILE_META_GROUP_LENGTH,
+    ITEM,
+    ITEM_DELIMITATION,
+    PIXEL_DATA,
+    SEQUENCE_DELIMITATION,
+    TRANSFER_SYNTAX_UID,
+)
 from .tags import text as tag_text
 from .vr import LONG_HEADER, SHORT_HEADER, TEXT
 
@@ -220,18 +227,22 @@ class Parser:
     def events(self) -> Iterator[Event]:
         """The events that the bytes fed so far complete.
 
-        Raises FormatError with the offset and the path of the data element if the input is not DICOM.
+        Raises FormatError with the offset and the path of the data element if the input is not DICOM; no event comes after it.
         """
         while True:
-            for event in self._steps:
-                if event is None:
-                    break
-                yield event
-            else:
-                if self._done:
-                    return
-                self._steps = self._run_content()  # not delegated to: each generator in between costs on every event
-                continue
+            try:
+                for event in self._steps:
+                    if event is None:
+                        break
+                    yield event
+                else:
+                    if self._done:
+                        return
+                    self._steps = self._run_content()  # not delegated to: each generator in between costs on every event
+                    continue
+            except FormatError:
+                self._done = True
+                raise
             if self._inflater is None:
                 return
             piece = self._inflater.read(self.offset)
@@ -287,25 +298,27 @@ class Parser:
         has_preamble = self._buffer[128:132] == b"DICM" and self._options.file_format != "dataset"
         if has_preamble:
             yield Preamble(self._take(PREAMBLE_SIZE), 0)
-        yield from self._run_meta(has_preamble)
-        yield from self._start_dataset(has_preamble)
+        has_meta = yield from self._run_meta()
+        yield from self._start_dataset(has_preamble, has_meta)
 
-    def _run_meta(self, has_preamble: bool) -> Iterator[Event | None]:
-        """The elements of group 0002, explicit VR little endian (PS3.10 7.1); implicit only without preamble."""
+    def _run_meta(self) -> Generator[Event | None, None, bool]:
+        """The elements of group 0002, explicit VR little endian (PS3.10 7.1), or implicit; returns whether there are any."""
         while len(self._buffer) - self._position < 8 and not self._ended:
             yield None
         form = looks_like_meta(self._buffer[self._position : self._position + 8])
         if form is None or self._options.file_format == "dataset":
             if self._options.file_format == "file":
                 raise MetaHeaderMissing("no file meta information", offset=self.offset)
-            return
-        start, first = self.offset, True
+            return False
+        start, end, last = self.offset, -1, 0
         frame = _Frame(False, _NEVER, _NEVER, form)
         self._stack.append(frame)
         while True:
             while self._available() < 2 and not self._ended:
                 yield None
             if self._buffer[self._position : self._position + 2] != b"\2\0":
+                break
+            if self.offset == end and self._available() >= 8 and not self._continues_meta(form, last):
                 break
             header = self._read_header(frame)
             if header and self.offset - start + header[2] + header[3] > self._limits.meta:
@@ -316,27 +329,40 @@ class Parser:
                 yield None
                 continue
             tag, vr, size, length, _ = header
-            if first and tag != 0x00020000:
+            if not last and tag != FILE_META_GROUP_LENGTH:
                 yield Anomaly(b"", self.offset, AnomalyCode.NO_GROUP_LENGTH, tag)
-            first = False
+            last = tag
             offset = self.offset
             raw = self._take(size + length)
+            if tag == FILE_META_GROUP_LENGTH:
+                end = self.offset + int.from_bytes(raw[size:], "little")
             if tag == TRANSFER_SYNTAX_UID and self._meta_syntax is None:
                 self._meta_syntax = raw[size:].strip(b" \0")
             yield Element(raw, offset, tag, vr, size, form)
         self._stack.pop()
+        return True
 
-    def _start_dataset(self, has_preamble: bool) -> Iterator[Event | None]:
+    def _continues_meta(self, form: int, last: int) -> bool:
+        """Whether the element of group 0002 where the meta group should be over belongs to it all the same.
+
+        Group lengths are often wrong; but a lower tag or another encoding is that of a (misplaced) element of the data set.
+        """
+        head = self._buffer[self._position : self._position + 8]
+        return looks_like_meta(head) == form and int.from_bytes(head[2:4], "little") > last & 0xFFFF
+
+    def _start_dataset(self, has_preamble: bool, has_meta: bool) -> Iterator[Event | None]:
         known = None if self._meta_syntax is None else syntaxes.SYNTAXES.get(self._meta_syntax.decode("latin-1"))
         if self._options.syntax is not None:
             known = syntaxes.SYNTAXES[self._options.syntax]
+        if known is None and self._options.file_format == "file":
+            raise MetaHeaderMissing("no known transfer syntax in the file meta information", offset=self.offset)
         if known is None or self._options.detect_syntax:
             if known is None and (has_preamble or self._meta_syntax is not None):
                 yield Anomaly(b"", self.offset, AnomalyCode.UNKNOWN_SYNTAX, TRANSFER_SYNTAX_UID)
             while self._available() < 8 and not self._ended:
                 yield None
             head = self._buffer[self._position : self._position + 8]
-            known = detect_syntax(head, has_meta=has_preamble)
+            known = detect_syntax(head, has_meta=has_meta)
             if known is None:
                 raise NotDicom("the beginning is neither a DICOM file nor a data set", offset=self.offset)
         self._syntax = known
@@ -404,7 +430,10 @@ class Parser:
             return None
         unpack = _PLAIN_BE if frame.form == BIG else _PLAIN_LE
         group, element, length = unpack(self._buffer, self._position)
-        return group << 16 | element, length
+        tag = group << 16 | element
+        if self._base + self._position + 8 > frame.limit:
+            raise self._broken(f"{tag_text(tag)} ends behind the end of the item around")
+        return tag, length
 
     def _run_item(self, frame: _Frame) -> Iterator[Event | None]:
         while (header := self._plain_header(frame)) is None:
@@ -568,9 +597,10 @@ class Parser:
         if depth >= self._limits.depth:
             message = f"sequences nested more than {self._limits.depth} deep"
             raise LimitExceeded(message, offset=self.offset, element=self.path(tag))
-        end = _NEVER if length == UNDEFINED else self.offset + size + length
-        if frame.limit < end < _NEVER:
-            raise self._broken(f"sequence of {length} bytes ends behind the end of its item", tag)
+        stop = self.offset + size + (0 if length == UNDEFINED else length)
+        if stop > frame.limit:
+            raise self._broken("sequence ends behind the end of its item", tag)
+        end = _NEVER if length == UNDEFINED else stop
         yield from self._check_order(frame, tag, vr, length, form)
         if vr == "UN" and length == UNDEFINED:
             yield Anomaly(b"", self.offset, AnomalyCode.UNDEFINED_UN, tag)
@@ -582,6 +612,8 @@ class Parser:
 
     def _open_fragments(self, frame: _Frame, header: _Header) -> Iterator[Event]:
         tag, vr, size, length, form = header
+        if self.offset + size > frame.limit:
+            raise self._broken("encapsulated Pixel Data ends behind the end of its item", tag)
         yield from self._check_order(frame, tag, vr, length, form)
         if vr == "OW" and form != IMPLICIT:
             yield Anomaly(b"", self.offset, AnomalyCode.PIXEL_VR, tag)
@@ -596,6 +628,8 @@ class Parser:
         if tag != ITEM_DELIMITATION or len(self._stack) == 1:
             raise self._broken(f"{tag_text(tag)} where a data element should begin")
         raw = self._take(8)
+        if self.offset > frame.limit:
+            raise self._broken(f"{tag_text(tag)} ends behind the end of the item around")
         if frame.end not in (_NEVER, self.offset):
             raise self._broken("Item Delimitation Item before the end of an item of defined length")
         return self._end_frame(raw)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from ..errors import LimitExceeded
+from ..errors import BadStructure, LimitExceeded
 from .events import CONVERTED, Element, Event, ValueChunk, ValueStart
 from .tags import text as tag_text
 from .vr import TEXT
@@ -88,6 +88,8 @@ class TextGate:
         self._left -= len(piece)
         if not chunk.last:
             return (ValueChunk(piece, chunk.offset, False),) if piece else ()
+        if self._left or bytes(chunk.raw[len(piece) :]).strip(_PADDING):
+            raise BadStructure("text changed while it was read", offset=start.offset, element=tag_text(start.tag))
         pad = b" " if self._lengths[start.offset] & 1 else b""
         return (ValueChunk(piece, chunk.offset, False), ValueChunk(pad, chunk.offset, True))
 

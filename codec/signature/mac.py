@@ -116,10 +116,10 @@ class Form:
         self.room = room - left
         return None
 
-    def miss(self, data: bytes | memoryview, head: int, where: Callable[[], str]) -> None:
-        """Count a piece that is left out."""
+    def miss(self, data: bytes | memoryview, element: bool, where: Callable[[], str]) -> None:
+        """Count a piece that is left out; `element` if a data element begins with it, or is the one that is cut."""
         self.missing_bytes += len(data)
-        if head > 4:
+        if element:
             self.missing_elements += 1
             if len(self.examples) < _EXAMPLES:
                 self.examples += (where(),)
@@ -222,7 +222,7 @@ class Mac:
         where: Callable[[], str],
     ) -> None:
         if form.skipping:
-            form.miss(data, head, where)
+            form.miss(data, head > 4, where)
             return
         written = form.advance(head, required, len(data), depth)
         if written is not None:
@@ -230,7 +230,7 @@ class Mac:
                 form = self._fork_incomplete(form, data)
             form.write(data[:written])
             form.skipping = True
-            form.miss(data[written:], head, where)
+            form.miss(data[written:], head != 4, where)
             return
         form.write(data)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple, Protocol
 
 from ..dicom import syntaxes, trees
-from ..dicom.encoder import DatasetEncoder, LengthTable, form_of
+from ..dicom.encoder import CHANGED, DatasetEncoder, LengthTable, form_of
 from ..dicom.events import BIG, Element, Event, FragmentsStart, SequenceEnd, SequenceStart, ValueStart
 from ..dicom.headers import element_header
 from ..dicom.tags import DIGITAL_SIGNATURES_SEQUENCE, MAC_PARAMETERS_SEQUENCE
@@ -98,6 +98,7 @@ class Splicer:
         self._group: Buffers | None = None  # what stands behind the group length of FFFA
         self._group_start = 0
         self._group_end: int | None = None
+        self._tag = 0
         self._count = 0
         self._taken = 0
 
@@ -117,11 +118,21 @@ class Splicer:
             self._depth += 1
         elif kind is SequenceEnd:
             self._depth -= 1
+            if self._depth == 0:
+                self._compare()
+
+    def _compare(self) -> None:
+        """The element of the main data set is the one that the survey, which lists sequences at their ends, has found here."""
+        if self._count >= len(self._survey.tags) or self._tag != self._survey.tags[self._count]:
+            raise PlanMismatch(CHANGED)
+        self._count += 1
 
     def _enter(self, event: Element | ValueStart | SequenceStart | FragmentsStart) -> None:
         """An element of the main data set begins: insert or divert what belongs before it."""
         tag = event.tag
-        self._count += 1
+        self._tag = tag
+        if not isinstance(event, SequenceStart):
+            self._compare()
         self._dropping = tag in SIGNATURE_SEQUENCES or tag == SIGNATURE_GROUP_LENGTH
         if tag > MAC_PARAMETERS_SEQUENCE and self._parameters:
             self._insert_parameters()
@@ -164,8 +175,8 @@ class Splicer:
 
     def digest(self) -> bytes:
         """End of the data set: the digest to be signed. Raises PlanMismatch if the input is not what the survey saw."""
-        if self._count != len(self._survey.tags):
-            raise PlanMismatch("the input changed while it was being signed")
+        if self._count != len(self._survey.tags) or not self._survey.lengths.used_up:
+            raise PlanMismatch(CHANGED)
         if self._mac.unsignable:
             raise PlanMismatch("a data element became unsignable while it was being signed")
         self._encoder.finish()

@@ -125,7 +125,7 @@ class StreamEncoder:
         if vr in TEXT:
             value = raw[header:]
             normal = normal_text(value)
-            if len(value) & 1 or value[-1:] == b"\0":
+            if normal != value:
                 old = legacy_text(value)
                 if old != normal:
                     legacy = element_header(self._kind, tag, vr, len(old)) + old

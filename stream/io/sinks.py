@@ -13,10 +13,10 @@ from collections.abc import Sequence
 from typing import IO, Any, Protocol, runtime_checkable
 
 import anyio
-import anyio.to_thread
 
 from ...codec.errors import SinkError
 from .sources import reopen_nonblocking
+from .threads import run_in_thread
 
 Buffers = Sequence[bytes | memoryview]
 
@@ -74,6 +74,11 @@ def _failed(error: OSError, name: str) -> SinkError:
     failure = SinkError(error.strerror or str(error), path=name)
     failure.__cause__ = error
     return failure
+
+
+def _taken(count: int | None, rest: memoryview) -> int:
+    """Bytes of `rest` that a file object took; file-like objects that return nothing take all."""
+    return len(rest) if count is None else count
 
 
 def write_all(descriptor: int, buffers: Buffers) -> None:
@@ -163,10 +168,12 @@ class DeviceSink:
             raise _failed(error, self.name) from error
 
     def commit(self) -> None:
-        os.close(self._descriptor)
+        self.abort()
 
     def abort(self) -> None:
-        os.close(self._descriptor)
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
 
 
 class FileObjectSink:
@@ -179,7 +186,9 @@ class FileObjectSink:
     def write(self, buffers: Buffers) -> None:
         try:
             for buffer in buffers:
-                self._file.write(buffer)
+                rest = memoryview(buffer)
+                while rest:  # raw files may take less than they are given
+                    rest = rest[_taken(self._file.write(rest), rest) :]
         except OSError as error:
             raise _failed(error, self.name) from error
 
@@ -202,12 +211,17 @@ class AsyncFileSink:
 
     async def send(self, buffers: Buffers) -> None:
         try:
-            await self._file.write(b"".join(buffers))
+            rest = memoryview(b"".join(buffers))
+            while rest:
+                rest = rest[_taken(await self._file.write(rest), rest) :]
         except OSError as error:
             raise _failed(error, self.name) from error
 
     async def aclose(self) -> None:
-        await self._file.flush()
+        try:
+            await self._file.flush()
+        except OSError as error:
+            raise _failed(error, self.name) from error
 
 
 class SendSink:
@@ -285,11 +299,22 @@ def _open_path(path: str, durable: bool) -> ThreadSink:
         raise _failed(error if isinstance(error, OSError) else OSError(errno.EINVAL, str(error)), path) from error
 
 
+def name_of(target: Target) -> str:
+    """What messages call a target."""
+    if isinstance(target, StandardOutput):
+        return "-"
+    if isinstance(target, (str, os.PathLike)):
+        return os.fspath(target)
+    return str(getattr(target, "name", "<stream>"))
+
+
 async def open_sink(target: Target, *, durable: bool = False) -> ThreadSink | AsyncSink:
     """Open a target; raises SinkError if that fails, TypeError for an object that is none."""
     if isinstance(target, (str, os.PathLike)):
-        return await anyio.to_thread.run_sync(_open_path, os.fspath(target), durable)
+        return await run_in_thread(_open_path, os.fspath(target), durable, discard=lambda sink: sink.abort())
     if isinstance(target, StandardOutput):
+        if sys.stdout is None:  # closed by who started this process
+            raise _failed(OSError(errno.EBADF, os.strerror(errno.EBADF)), "-")
         descriptor = sys.stdout.fileno()
         mode = os.fstat(descriptor).st_mode
         pipe = stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or os.isatty(descriptor)

@@ -21,6 +21,7 @@ import anyio
 import anyio.to_thread
 
 from ...codec.errors import SourceError
+from .threads import run_in_thread
 
 BLOCK = 1 << 20
 """Bytes per read: large enough that a thread hop does not count."""
@@ -156,9 +157,12 @@ class FileObjectBlocks:
         except OSError as error:
             raise _failed(error, self.name) from error
 
-    async def aclose(self) -> None:
+    def close(self) -> None:
         if self._owned:
             self._file.close()
+
+    async def aclose(self) -> None:
+        self.close()
 
 
 class IterableBlocks:
@@ -207,21 +211,25 @@ class PipeBlocks:
 
     def __init__(self, descriptor: int, name: str, *, owned: bool) -> None:
         self.name = name
+        self._original: int | None = None
+        if owned and not os.get_blocking(descriptor):
+            self._descriptor, self._reopened = descriptor, True
+            return
         self._descriptor, self._reopened = reopen_nonblocking(descriptor, os.O_RDONLY)
-        self._original = descriptor if owned else None
+        if owned:
+            self._original = descriptor
 
     async def next(self) -> bytes:
         pieces: list[bytes] = []
         size = 0
         while size < BLOCK:
-            if not self._reopened:
+            if not pieces:
                 await anyio.wait_readable(self._descriptor)
             try:
                 piece = os.read(self._descriptor, BLOCK - size)
             except BlockingIOError:
                 if pieces:
                     break
-                await anyio.wait_readable(self._descriptor)
                 continue
             except OSError as error:
                 raise _failed(error, self.name) from error
@@ -233,11 +241,14 @@ class PipeBlocks:
                 break
         return b"".join(pieces)
 
-    async def aclose(self) -> None:
+    def close(self) -> None:
         if self._reopened:
             os.close(self._descriptor)
         if self._original is not None:
             os.close(self._original)
+
+    async def aclose(self) -> None:
+        self.close()
 
 
 def reopen_nonblocking(descriptor: int, flags: int) -> tuple[int, bool]:
@@ -255,7 +266,7 @@ def reopen_nonblocking(descriptor: int, flags: int) -> tuple[int, bool]:
     return reopened, True
 
 
-def _open_descriptor(descriptor: int, name: str, *, owned: bool) -> RandomAccess | Blocks:
+def _open_descriptor(descriptor: int, name: str, *, owned: bool) -> FileSource | FileObjectBlocks | PipeBlocks:
     mode = os.fstat(descriptor).st_mode
     if stat.S_ISDIR(mode):
         if owned:
@@ -268,9 +279,12 @@ def _open_descriptor(descriptor: int, name: str, *, owned: bool) -> RandomAccess
     return PipeBlocks(descriptor, name, owned=owned)
 
 
-def _open_path(path: str) -> RandomAccess | Blocks:
+def _open_path(path: str) -> FileSource | FileObjectBlocks | PipeBlocks:
+    flags = os.O_RDONLY | os.O_CLOEXEC
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        if stat.S_ISFIFO(os.stat(path).st_mode):
+            flags |= os.O_NONBLOCK  # the call would wait for a writer, and nothing could cancel that
+        descriptor = os.open(path, flags)
     except (OSError, ValueError) as error:
         failure = error if isinstance(error, OSError) else OSError(errno.EINVAL, os.strerror(errno.EINVAL))
         raise _failed(failure, path) from error
@@ -295,7 +309,7 @@ def _is_seekable(file: Any) -> bool:
 async def open_source(source: Source) -> RandomAccess | Blocks:
     """Open a source; raises SourceError if that fails, TypeError for an object that is none."""
     if isinstance(source, (str, os.PathLike)):
-        return await anyio.to_thread.run_sync(_open_path, os.fspath(source))
+        return await run_in_thread(_open_path, os.fspath(source), discard=lambda opened: opened.close())
     if isinstance(source, (bytes, bytearray, memoryview)):
         return BytesSource(bytes(source))
     if isinstance(source, StandardInput):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 from collections import deque
@@ -63,7 +64,8 @@ class Spool:
         """Forget everything."""
         self._buffer = bytearray()
         if self._file is not None:
-            self._file.close()
+            with contextlib.suppress(OSError):  # a full disk: what is not written yet is not needed any more
+                self._file.close()
             self._file = None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import struct
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -119,6 +120,19 @@ def test_tag_of(keyword: str, tag: int | None) -> None:
 )
 def test_private_attributes(tag: int, creator: str, vr: str | None) -> None:
     assert private_vr_of(tag, creator) == vr
+
+
+def test_names_and_private_attributes_load_late() -> None:
+    code = """
+import sys
+from dcmsign.codec.dicom import dictionary
+def loaded():
+    return {name for name in ("names", "private") if f"dcmsign.codec.dicom._dictionary_{name}" in sys.modules}
+assert dictionary.vr_of(0x00100010) == "PN" and not loaded()
+assert dictionary.keyword_of(0x00100010) == "PatientName" and loaded() == {"names"}
+assert dictionary.private_vr_of(0x00191002, "GEMS_ACQU_01") == "SL" and loaded() == {"names", "private"}
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def implicit(tag: int, value: bytes = b"") -> bytes:
