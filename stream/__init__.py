@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ..codec import errors
-    from ..codec.dicom.parser import ReadOptions
+    from ..codec.dicom.options import ReadOptions
     from ..codec.signature.algorithms import MAC_ALGORITHMS
     from .formats import StreamFormat
     from .io.sinks import stdout
@@ -56,7 +56,7 @@ __all__ = [
 
 _HOMES = {
     "MAC_ALGORITHMS": "..codec.signature.algorithms",
-    "ReadOptions": "..codec.dicom.parser",
+    "ReadOptions": "..codec.dicom.options",
     "StreamFormat": ".formats",
     "stdout": ".io.sinks",
     "stdin": ".io.sources",

@@ -25,8 +25,9 @@ from ..codec.dicom.events import (
     ValueStart,
 )
 from ..codec.dicom.meta import GENERIC_SOP_CLASS, meta_header
+from ..codec.dicom.options import ReadOptions
 from ..codec.dicom.ordered import read_events
-from ..codec.dicom.parser import Parser, ReadOptions
+from ..codec.dicom.parser import Parser
 from ..codec.dicom.tags import MAC_PARAMETERS_SEQUENCE
 from ..codec.dicom.texts import TextGate
 from ..codec.errors import CryptoFailure, NoMacIdLeft, PlanMismatch, SigningError, UnorderedInput, UnusableMacSyntax

@@ -8,8 +8,9 @@ from contextlib import closing
 
 from ..codec.dicom.encoder import form_of
 from ..codec.dicom.events import Anomaly, AnomalyCode, DatasetStart, End, Event
+from ..codec.dicom.options import ReadOptions
 from ..codec.dicom.ordered import BLOCK, OrderedReader, Reader, read_events
-from ..codec.dicom.parser import Parser, ReadOptions
+from ..codec.dicom.parser import Parser
 from ..codec.dicom.syntaxes import TransferSyntax
 from ..codec.dicom.tags import text
 from ..codec.errors import UnorderedInput

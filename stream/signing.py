@@ -12,7 +12,7 @@ from typing import IO
 
 import anyio
 
-from ..codec.dicom.parser import READ_AS_FOUND, ReadOptions
+from ..codec.dicom.options import READ_AS_FOUND, ReadOptions
 from ..codec.errors import DumpError, Error
 from ..codec.signature.algorithms import MAC_ALGORITHMS
 from ..codec.signature.splice import Buffers

@@ -9,8 +9,9 @@ from datetime import datetime
 from functools import partial
 
 from ..codec.dicom.events import Anomaly, DatasetStart
+from ..codec.dicom.options import READ_AS_FOUND, ReadOptions
 from ..codec.dicom.ordered import Reader
-from ..codec.dicom.parser import READ_AS_FOUND, Parser, ReadOptions
+from ..codec.dicom.parser import Parser
 from ..codec.errors import Error, UnorderedInput
 from ..codec.signature.finder import SignatureFinder
 from . import ripemd160 as _ripemd160  # noqa: F401 (registers the fallback)
@@ -31,11 +32,20 @@ _SKIP = 1 << 18
 class Verification:
     """One object being verified: takes its blocks, or reads it from a source that knows a way back.
 
-    Everything here is synchronous and belongs into a worker thread.
+    Either `run` on a source with random access, or `feed` and `end`; then `again`, if there is one, is what an object that is
+    not sorted is read from. Everything here is synchronous and belongs into a worker thread.
     """
 
-    def __init__(self, source: RandomAccess | None, options: ReadOptions, stream_format: StreamFormat) -> None:
+    def __init__(
+        self,
+        source: RandomAccess | None,
+        options: ReadOptions,
+        stream_format: StreamFormat,
+        *,
+        again: RandomAccess | None = None,
+    ) -> None:
         self._source = source
+        self._again = again
         self._options = options
         self._old_format = stream_format is StreamFormat.OLD
         self._warnings = Warnings()
@@ -84,7 +94,7 @@ class Verification:
 
     def feed(self, block: bytes) -> None:
         """Take the next block of the object."""
-        if self._raw is not None:
+        if self._raw is not None and self._again is None:
             if self._unordered or self._raw.size + len(block) <= MEMORY:
                 self._raw.write(block)
             else:
@@ -94,25 +104,29 @@ class Verification:
         if self._window is not None and not self._parser.inflating:
             self._window.append(block)
         self._parser.feed(block)
-        try:
-            self._advance()
-        except UnorderedInput:
-            if self._raw is None:
-                raise
-            self._unordered = True
+        self._try_advance()
 
     def end(self) -> None:
         """The object has ended."""
         self._parser.close()
+        if not self._unordered:
+            self._try_advance()
+        if self._unordered and self._way_back is not None:
+            self._run_ordered(self._way_back)
+
+    def _try_advance(self) -> None:
+        """Go on as long as the object is sorted; from then on wait for its end, if there is a way back."""
         try:
-            if not self._unordered:
-                self._advance()
-                return
+            self._advance()
         except UnorderedInput:
-            if self._raw is None:
+            self._unordered = True
+            if self._way_back is None:
                 raise
-        assert self._raw is not None
-        self._run_ordered(self._raw)
+
+    @property
+    def _way_back(self) -> RandomAccess | None:
+        """What a stream can be read from once more."""
+        return self._raw if self._again is None else self._again
 
     def _advance(self) -> None:
         finder, parser = self._finder, self._parser
@@ -224,7 +238,8 @@ async def open_verifier(
     Parameters and errors are those of `verify`; nothing is read ahead of the consumer.
     """
     opened = await open_source(source)
-    verification = Verification(None, read, stream_format)
+    again = opened if isinstance(opened, RandomAccess) else None
+    verification = Verification(None, read, stream_format, again=again)
 
     async def blocks() -> AsyncGenerator[bytes]:
         try:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from struct import Struct
 
-from .events import BIG, IMPLICIT, UNDEFINED
-from .tags import ITEM, ITEM_DELIMITATION, SEQUENCE_DELIMITATION
-from .vr import LONG_HEADER
+from .context import ItemContext
+from .events import BIG, CONVERTED, EXPLICIT, IMPLICIT, UNDEFINED
+from .tags import ITEM, ITEM_DELIMITATION, PIXEL_DATA, SEQUENCE_DELIMITATION
+from .vr import LONG_HEADER, SHORT_HEADER
 
 _PLAIN_LE = Struct("<HHI").pack
 _PLAIN_BE = Struct(">HHI").pack
@@ -14,6 +15,60 @@ _SHORT_LE = Struct("<HH2sH").pack
 _SHORT_BE = Struct(">HH2sH").pack
 _LONG_LE = Struct("<HH2sHI").pack
 _LONG_BE = Struct(">HH2sHI").pack
+
+_READ_EXPLICIT_LE = Struct("<HH2sH").unpack_from
+_READ_EXPLICIT_BE = Struct(">HH2sH").unpack_from
+_READ_PLAIN_LE = Struct("<HHI").unpack_from
+_READ_PLAIN_BE = Struct(">HHI").unpack_from
+_READ_LENGTH_LE = Struct("<I").unpack_from
+_READ_LENGTH_BE = Struct(">I").unpack_from
+
+_SHORT = {vr.encode(): vr for vr in SHORT_HEADER}
+_LONG = {vr.encode(): vr for vr in LONG_HEADER}
+
+Header = tuple[int, str, int, int, int]
+"""Of a data element: tag, VR (empty for group FFFE), size of the header, length field, form."""
+
+
+def read_plain_header(buffer: bytes, position: int, form: int) -> tuple[int, int]:
+    """Tag and length of an item or delimiter; eight bytes must be there."""
+    group, element, length = (_READ_PLAIN_BE if form == BIG else _READ_PLAIN_LE)(buffer, position)
+    return group << 16 | element, length
+
+
+def read_header(buffer: bytes, position: int, form: int, context: ItemContext | None) -> Header | None:
+    """The header of the data element at `position`, None if bytes are missing.
+
+    `context` says which VRs implicit elements have. Two upper case letters that are no VR have a 32-bit length, other non-VRs a
+    16-bit one; both are UN.
+    """
+    available = len(buffer) - position
+    if available < 8:
+        return None
+    if form == IMPLICIT:
+        tag, length = read_plain_header(buffer, position, form)
+        assert context is not None
+        return tag, context.implicit_vr(tag, length == UNDEFINED), 8, length, form
+    unpack, unpack_length = (_READ_EXPLICIT_BE, _READ_LENGTH_BE) if form == BIG else (_READ_EXPLICIT_LE, _READ_LENGTH_LE)
+    group, element, code, length = unpack(buffer, position)
+    tag = group << 16 | element
+    known = _SHORT.get(code)
+    if known is not None:
+        return tag, known, 8, length, form
+    if group == 0xFFFE:
+        return tag, "", 8, read_plain_header(buffer, position, form)[1], form
+    known = _LONG.get(code)
+    if known is None and not (code.isalpha() and code.isupper()):
+        return tag, "UN", 8, length, CONVERTED
+    if available < 12:
+        return None
+    reserved = length
+    (length,) = unpack_length(buffer, position + 8)
+    if known is None:
+        return tag, ("OW" if code == b"OX" and tag == PIXEL_DATA else "UN"), 12, length, CONVERTED
+    if reserved and form == EXPLICIT and known != "UN":
+        form = CONVERTED  # the reserved bytes are digested and written as zeros
+    return tag, known, 12, length, form
 
 
 def element_header(form: int, tag: int, vr: str, length: int) -> bytes:

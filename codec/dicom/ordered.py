@@ -25,7 +25,8 @@ from .events import (
     SequenceStart,
     ValueStart,
 )
-from .parser import DEFAULT_LIMITS, READ_AS_FOUND, Limits, Parser, ReadOptions
+from .options import DEFAULT_LIMITS, READ_AS_FOUND, Limits, ReadOptions
+from .parser import Parser
 
 Reader = Callable[[int, int], bytes]
 """Bytes of the input: (offset, size) to at most `size` bytes, empty only behind the end."""

@@ -15,8 +15,6 @@ small value wait in the parser; values above `Limits.inline` bytes are passed on
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass
-from struct import Struct
 
 from ..errors import BadStructure, EmptyInput, FormatError, LimitExceeded, MetaHeaderMissing, NotDicom, Truncated
 from . import syntaxes
@@ -45,7 +43,9 @@ from .events import (
     ValueChunk,
     ValueStart,
 )
+from .headers import Header, read_header, read_plain_header
 from .inflate import Inflater
+from .options import DEFAULT_LIMITS, READ_AS_FOUND, Limits, ReadOptions
 from .tags import (
     FILE_META_GROUP_LENGTH,
     ITEM,
@@ -55,52 +55,11 @@ from .tags import (
     TRANSFER_SYNTAX_UID,
 )
 from .tags import text as tag_text
-from .vr import LONG_HEADER, SHORT_HEADER, TEXT
+from .vr import TEXT
 
-_EXPLICIT_LE = Struct("<HH2sH").unpack_from
-_EXPLICIT_BE = Struct(">HH2sH").unpack_from
-_PLAIN_LE = Struct("<HHI").unpack_from
-_PLAIN_BE = Struct(">HHI").unpack_from
-_LENGTH_LE = Struct("<I").unpack_from
-_LENGTH_BE = Struct(">I").unpack_from
-
-_SHORT = {vr.encode(): vr for vr in SHORT_HEADER}
-_LONG = {vr.encode(): vr for vr in LONG_HEADER}
 _NEVER = 1 << 63
 
 PREAMBLE_SIZE = 132
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Bounds on what hostile input can make the parser do.
-
-    `depth`: open sequences; `inline`: bytes of the largest value that is delivered in one Element; `meta`: bytes of the file
-    meta group.
-    """
-
-    depth: int = 64
-    inline: int = 16384
-    meta: int = 1 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class ReadOptions:
-    """How to read the input.
-
-    `file_format`: "auto" takes files and data sets without meta header, "file" demands the meta header, "dataset" says that
-    there is none. `syntax`: UID of the transfer syntax of a data set without meta header, None to detect it. `detect_syntax`:
-    do not believe the meta header. `convert_un`: give UN elements of defined length the VR of the dictionary (PS3.5 6.2.2).
-    """
-
-    file_format: str = "auto"
-    syntax: str | None = None
-    detect_syntax: bool = False
-    convert_un: bool = False
-
-
-READ_AS_FOUND = ReadOptions()
-DEFAULT_LIMITS = Limits()
 
 
 class _Frame:
@@ -117,10 +76,6 @@ class _Frame:
         self.index = -1
         self.last_tag = -1
         self.context = None if sequence else ItemContext()
-
-
-_Header = tuple[int, str, int, int, int]
-"""Tag, VR (empty for group FFFE), size of the header, length field, form."""
 
 
 class Parser:
@@ -320,7 +275,7 @@ class Parser:
                 break
             if self.offset == end and self._available() >= 8 and not self._continues_meta(form, last):
                 break
-            header = self._read_header(frame)
+            header = read_header(self._buffer, self._position, frame.form, frame.context)
             if header and self.offset - start + header[2] + header[3] > self._limits.meta:
                 raise LimitExceeded("file meta information too long", offset=self.offset, element=tag_text(header[0]))
             if header is None or self._available() < header[2] + header[3]:
@@ -428,9 +383,7 @@ class Parser:
         """Tag and length of an item or delimiter, or None if bytes are missing."""
         if self._available() < 8:
             return None
-        unpack = _PLAIN_BE if frame.form == BIG else _PLAIN_LE
-        group, element, length = unpack(self._buffer, self._position)
-        tag = group << 16 | element
+        tag, length = read_plain_header(self._buffer, self._position, frame.form)
         if self._base + self._position + 8 > frame.limit:
             raise self._broken(f"{tag_text(tag)} ends behind the end of the item around")
         return tag, length
@@ -481,50 +434,13 @@ class Parser:
 
     # ------------------------------------------------------------------ elements
 
-    def _read_header(self, frame: _Frame) -> _Header | None:
-        """Tag, VR and length at the current position, or None if bytes are missing."""
-        position = self._position
-        available = len(self._buffer) - position
-        if available < 8:
-            return None
-        form = frame.form
-        if form == IMPLICIT:
-            group, element, length = _PLAIN_LE(self._buffer, position)
-            tag = group << 16 | element
-            context = frame.context
-            assert context is not None
-            vr = context.implicit_vr(tag, length == UNDEFINED)
-            return tag, vr, 8, length, form
-        unpack, unpack_length = (_EXPLICIT_BE, _LENGTH_BE) if form == BIG else (_EXPLICIT_LE, _LENGTH_LE)
-        group, element, code, length = unpack(self._buffer, position)
-        tag = group << 16 | element
-        known = _SHORT.get(code)
-        if known is not None:
-            return tag, known, 8, length, form
-        if group == 0xFFFE:
-            unpack = _PLAIN_BE if form == BIG else _PLAIN_LE
-            group, element, length = unpack(self._buffer, position)
-            return tag, "", 8, length, form
-        known = _LONG.get(code)
-        if known is None and not (code.isalpha() and code.isupper()):
-            return tag, "UN", 8, length, CONVERTED
-        if available < 12:
-            return None
-        reserved = length
-        (length,) = unpack_length(self._buffer, position + 8)
-        if known is None:
-            return tag, ("OW" if code == b"OX" and tag == PIXEL_DATA else "UN"), 12, length, CONVERTED
-        if reserved and form == EXPLICIT and known != "UN":
-            form = CONVERTED  # the reserved bytes are digested and written as zeros
-        return tag, known, 12, length, form
-
     def _run_elements(self, frame: _Frame) -> Iterator[Event | None]:
         """Plain elements of one data set or item, up to its end or the next sequence."""
         inline, limit, convert_un = self._limits.inline, frame.limit, self._options.convert_un
         context = frame.context
         assert context is not None
         while self._base + self._position < frame.end:
-            header = self._read_header(frame)
+            header = read_header(self._buffer, self._position, frame.form, frame.context)
             if header is None:
                 if self._ended:
                     yield from self._end_of_input(frame)
@@ -579,7 +495,7 @@ class Parser:
         else:
             frame.last_tag = tag
 
-    def _open_nested(self, frame: _Frame, header: _Header) -> Generator[Event, None, bool]:
+    def _open_nested(self, frame: _Frame, header: Header) -> Generator[Event, None, bool]:
         """Begin a sequence or encapsulated Pixel Data; returns False for a plain element after all."""
         tag, vr, size, length, form = header
         assert frame.context is not None
@@ -610,7 +526,7 @@ class Parser:
         yield SequenceStart(raw, offset, tag, "SQ", length, form)
         return True
 
-    def _open_fragments(self, frame: _Frame, header: _Header) -> Iterator[Event]:
+    def _open_fragments(self, frame: _Frame, header: Header) -> Iterator[Event]:
         tag, vr, size, length, form = header
         if self.offset + size > frame.limit:
             raise self._broken("encapsulated Pixel Data ends behind the end of its item", tag)

@@ -25,8 +25,9 @@ from ..dicom.events import (
     SequenceStart,
     ValueStart,
 )
+from ..dicom.options import DEFAULT_LIMITS, READ_AS_FOUND, Limits, ReadOptions
 from ..dicom.ordered import OrderedReader, Reader, read_events
-from ..dicom.parser import DEFAULT_LIMITS, READ_AS_FOUND, Limits, Parser, ReadOptions
+from ..dicom.parser import Parser
 from ..dicom.tags import (
     DIGITAL_SIGNATURES_SEQUENCE,
     MAC_PARAMETERS_SEQUENCE,

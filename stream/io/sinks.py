@@ -20,6 +20,9 @@ from .threads import run_in_thread
 
 Buffers = Sequence[bytes | memoryview]
 
+_READER_POLL = 0.05
+"""Seconds between looks for the reader of a named pipe."""
+
 
 @runtime_checkable
 class SendStream(Protocol):
@@ -38,8 +41,18 @@ def stdout() -> StandardOutput:
     return StandardOutput()
 
 
-Target = str | os.PathLike[str] | IO[bytes] | SendStream | StandardOutput
-"""What `sign` writes to: a path, a binary file object, a send stream, stdout()."""
+class AsyncFile(Protocol):
+    """A file object whose methods are coroutine functions, such as those of anyio and aiofiles."""
+
+    async def write(self, data: bytes | memoryview, /) -> int | None:
+        """Write; returns the bytes taken."""
+
+    async def flush(self) -> None:
+        """Pass on what is buffered."""
+
+
+Target = str | os.PathLike[str] | IO[bytes] | AsyncFile | SendStream | StandardOutput
+"""What `sign` writes to: a path, a binary file object (also an asynchronous one), a send stream, stdout()."""
 
 
 @runtime_checkable
@@ -155,7 +168,7 @@ class FileSink:
 
 
 class DeviceSink:
-    """A target that is no regular file, such as a device or a named pipe: written directly."""
+    """A target that is a device: written directly."""
 
     def __init__(self, path: str) -> None:
         self.name = path
@@ -242,9 +255,9 @@ class SendSink:
 class PipeSink:
     """A pipe or terminal, written without a thread so that cancelling leaves none behind."""
 
-    def __init__(self, descriptor: int, name: str) -> None:
+    def __init__(self, descriptor: int, name: str, *, owned: bool = False) -> None:
         self.name = name
-        self._descriptor, self._reopened = reopen_nonblocking(descriptor, os.O_WRONLY)
+        self._descriptor, self._reopened = (descriptor, True) if owned else reopen_nonblocking(descriptor, os.O_WRONLY)
 
     async def send(self, buffers: Buffers) -> None:
         data = memoryview(b"".join(buffers))
@@ -284,13 +297,29 @@ class StandardFileSink:
         pass
 
 
+async def _open_named_pipe(path: str) -> PipeSink:
+    """Wait for a reader without blocking a thread, so that it can be cancelled."""
+    while True:
+        try:
+            return PipeSink(os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC), path, owned=True)
+        except OSError as error:
+            if error.errno != errno.ENXIO:  # that is: no reader yet
+                raise _failed(error, path) from error
+            await anyio.sleep(_READER_POLL)
+
+
+def _mode_of(path: str) -> int:
+    """What kind of file a target is; a regular one if it does not exist."""
+    try:
+        return os.stat(path).st_mode
+    except (OSError, ValueError):
+        return stat.S_IFREG
+
+
 def _open_path(path: str, durable: bool) -> ThreadSink:
     if not path:
         raise SinkError("Invalid filename", path=path)
-    try:
-        mode = os.stat(path).st_mode
-    except (OSError, ValueError):
-        mode = stat.S_IFREG
+    mode = _mode_of(path)
     try:
         if stat.S_ISDIR(mode):
             raise OSError(errno.EISDIR, os.strerror(errno.EISDIR))
@@ -311,6 +340,8 @@ def name_of(target: Target) -> str:
 async def open_sink(target: Target, *, durable: bool = False) -> ThreadSink | AsyncSink:
     """Open a target; raises SinkError if that fails, TypeError for an object that is none."""
     if isinstance(target, (str, os.PathLike)):
+        if stat.S_ISFIFO(_mode_of(os.fspath(target))):
+            return await _open_named_pipe(os.fspath(target))
         return await run_in_thread(_open_path, os.fspath(target), durable, discard=lambda sink: sink.abort())
     if isinstance(target, StandardOutput):
         if sys.stdout is None:  # closed by who started this process

@@ -10,10 +10,9 @@ import os
 from hmac import compare_digest
 from typing import TYPE_CHECKING, Protocol
 
-from anyio import to_thread
-
 from ...codec.errors import BadCertificateFile, BadKeyFile, CryptoFailure, KeyMismatch, UnsupportedKey
 from ...codec.signature.algorithms import MAC_ALGORITHMS
+from ..io.threads import run_in_thread
 from . import der
 from .certificates import Certificate, Encoding, load_certificate
 from .keys import Password, load_private_key
@@ -103,7 +102,7 @@ class KeySigner:
 
     async def sign_digest(self, digest: bytes, mac_algorithm: str) -> bytes:
         """See Signer; works in a thread, so that the event loop (asyncio or trio) is not held up."""
-        return await to_thread.run_sync(_sign, self._key, digest, mac_algorithm)
+        return await run_in_thread(_sign, self._key, digest, mac_algorithm)
 
     def __repr__(self) -> str:
         return f"KeySigner({self.certificate.subject!r}, {self.certificate.key_text!r})"

@@ -22,7 +22,8 @@ from dcmsign.codec.dicom.events import (
     ValueChunk,
     ValueStart,
 )
-from dcmsign.codec.dicom.parser import DEFAULT_LIMITS, READ_AS_FOUND, Limits, Parser, ReadOptions
+from dcmsign.codec.dicom.options import DEFAULT_LIMITS, READ_AS_FOUND, Limits, ReadOptions
+from dcmsign.codec.dicom.parser import Parser
 
 from tests.codec import builder
 

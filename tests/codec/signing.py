@@ -16,8 +16,9 @@ from dcmsign.codec.dicom.events import (
     SequenceEnd,
     SequenceStart,
 )
+from dcmsign.codec.dicom.options import READ_AS_FOUND, ReadOptions
 from dcmsign.codec.dicom.ordered import OrderedReader, Reader
-from dcmsign.codec.dicom.parser import READ_AS_FOUND, Parser, ReadOptions
+from dcmsign.codec.dicom.parser import Parser
 from dcmsign.codec.dicom.syntaxes import SYNTAXES
 from dcmsign.codec.dicom.texts import TextGate
 from dcmsign.codec.signature.finder import FoundSignature, SignatureFinder

@@ -11,7 +11,8 @@ import pytest
 from dcmsign.codec.dicom import syntaxes
 from dcmsign.codec.dicom.detection import detect_syntax, looks_like_meta
 from dcmsign.codec.dicom.events import EXPLICIT, IMPLICIT, Anomaly, AnomalyCode, DatasetStart, Element, Preamble
-from dcmsign.codec.dicom.parser import Parser, ReadOptions
+from dcmsign.codec.dicom.options import ReadOptions
+from dcmsign.codec.dicom.parser import Parser
 from dcmsign.codec.errors import EmptyInput, FormatError, MetaHeaderMissing, NotDicom, Truncated
 
 from tests.codec import builder, reading

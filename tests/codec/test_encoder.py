@@ -27,7 +27,8 @@ from dcmsign.codec.dicom.events import (
     ValueChunk,
     ValueStart,
 )
-from dcmsign.codec.dicom.parser import Limits, Parser
+from dcmsign.codec.dicom.options import Limits
+from dcmsign.codec.dicom.parser import Parser
 from dcmsign.codec.dicom.syntaxes import SYNTAXES
 from dcmsign.codec.dicom.texts import TextGate
 from dcmsign.codec.errors import FormatError, LimitExceeded, PlanMismatch

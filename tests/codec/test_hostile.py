@@ -14,8 +14,9 @@ import pytest
 from dcmsign.codec.dicom.encoder import DatasetEncoder, LengthTable
 from dcmsign.codec.dicom.events import EXPLICIT, DatasetStart, Event
 from dcmsign.codec.dicom.inflate import PIECE
+from dcmsign.codec.dicom.options import Limits, ReadOptions
 from dcmsign.codec.dicom.ordered import OrderedReader
-from dcmsign.codec.dicom.parser import Limits, Parser, ReadOptions
+from dcmsign.codec.dicom.parser import Parser
 from dcmsign.codec.dicom.texts import TextGate
 from dcmsign.codec.errors import BadStructure, EmptyInput, FormatError, LimitExceeded, NotDicom, Truncated
 from dcmsign.codec.signature.finder import SignatureFinder

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 from dcmsign.codec.dicom.events import BIG, EXPLICIT, IMPLICIT, DatasetStart, Event
-from dcmsign.codec.dicom.parser import Limits, Parser, ReadOptions
+from dcmsign.codec.dicom.options import Limits, ReadOptions
+from dcmsign.codec.dicom.parser import Parser
 from dcmsign.codec.dicom.syntaxes import SYNTAXES
 from dcmsign.codec.signature.algorithms import new_digest
 from dcmsign.codec.signature.finder import FoundSignature

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 import pytest
 from dcmsign.codec.dicom.encoder import form_of
 from dcmsign.codec.dicom.events import Anomaly, AnomalyCode, Element, End, Event, SequenceStart, ValueStart
+from dcmsign.codec.dicom.options import Limits, ReadOptions
 from dcmsign.codec.dicom.ordered import BLOCK, OrderedReader, read_events
-from dcmsign.codec.dicom.parser import Limits, Parser, ReadOptions
+from dcmsign.codec.dicom.parser import Parser
 from dcmsign.codec.dicom.syntaxes import SYNTAXES
 from dcmsign.codec.errors import LimitExceeded
 from hypothesis import given
@@ -114,7 +115,7 @@ def test_vrs_are_those_of_the_order_in_the_file() -> None:
         assert [node.vr for node in found if node.tag == 0x00280106] == [vr]  # type: ignore[union-attr]
 
 
-KNOWN_CREATOR = Plain(0x20050010, "LO", b"Philips MR Imaging DD 001")
+KNOWN_CREATOR = Plain(0x20050010, "LO", b"Philips MR Imaging DD 001 ")
 PRIVATE_VALUE = Plain(0x200510B0, "FL", b"\0\0\x80?")
 LATE = Plain(0x00080005, "CS", b"A ")
 

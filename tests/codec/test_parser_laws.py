@@ -22,7 +22,8 @@ from dcmsign.codec.dicom.events import (
     ValueChunk,
     ValueStart,
 )
-from dcmsign.codec.dicom.parser import PREAMBLE_SIZE, Limits, Parser, ReadOptions
+from dcmsign.codec.dicom.options import Limits, ReadOptions
+from dcmsign.codec.dicom.parser import PREAMBLE_SIZE, Parser
 from dcmsign.codec.errors import FormatError
 from hypothesis import given
 from hypothesis import strategies as st

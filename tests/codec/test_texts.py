@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 from dcmsign.codec.dicom.events import CONVERTED, Element, Event, ValueChunk, ValueStart
-from dcmsign.codec.dicom.parser import Limits, Parser
+from dcmsign.codec.dicom.options import Limits
+from dcmsign.codec.dicom.parser import Parser
 from dcmsign.codec.dicom.texts import TextGate
 from dcmsign.codec.dicom.values import legacy_text, normal_text, normal_uid
 from dcmsign.codec.errors import FormatError, LimitExceeded
@@ -77,6 +78,18 @@ def test_only_texts_are_touched(tree: Nodes, cuts: list[int], form: str, measure
 def test_collected_texts_are_whole(tree: Nodes, cuts: list[int], form: str) -> None:
     events = TextGate({}).through(events_of(tree, cuts, form))
     assert reading.tree(events) == builder.as_read(tree, form)
+
+
+@pytest.mark.parametrize("step", [1, 2, 3, 7])
+def test_padding_in_chunks_of_its_own(step: int) -> None:
+    """Padding in the middle stays, padding at the end goes, wherever the blocks end."""
+    for text in (b"one" + b" " * 20 + b"two" + b"\0 " * 20, b" " * 41, b"x" + b"\0" * 40):
+        tree: Nodes = (Plain(0x0040A160, "UT", text),)
+        cuts = list(range(0, 1000, step))
+        lengths: dict[int, int] = {}
+        for measure in (True, False):
+            events = list(TextGate(lengths, limit=10, measure=measure).through(events_of(tree, cuts)))
+        assert reading.tree(events) == (Plain(0x0040A160, "UT", builder.normal("UT", text)),)
 
 
 def long_text(size: int = 200) -> list[Event]:

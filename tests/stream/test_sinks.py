@@ -11,10 +11,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 from dcmsign.codec.errors import SinkError
 from dcmsign.stream import KeySigner, Trust, sign, verify
-from dcmsign.stream.io.sinks import Target
 
 from tests.stream.material import MAC_VECTORS, image, inputs, listing, noise, noon, sign_options, signed_vector
 from tests.stream.ways import TARGETS
@@ -237,15 +237,15 @@ class Full(io.RawIOBase):
 async def test_full_device(kind: str, signer: KeySigner) -> None:
     import anyio
 
-    opened: dict[str, Target] = {"path": "/dev/full"}
+    opened: dict[str, Any] = {"path": "/dev/full"}
     if kind == "raw":
         opened[kind] = open("/dev/full", "wb", buffering=0)  # noqa: ASYNC230, SIM115
     elif kind == "buffered":
         opened[kind] = io.BufferedWriter(Full(10))
     elif kind == "asynchronous":
-        opened[kind] = anyio.wrap_file(Full(1000))  # type: ignore[arg-type, assignment]
+        opened[kind] = anyio.wrap_file(Full(1000))  # type: ignore[arg-type]
     elif kind == "asynchronous and buffered":
-        opened[kind] = anyio.wrap_file(io.BufferedWriter(Full(10), 1 << 20))  # type: ignore[assignment]
+        opened[kind] = anyio.wrap_file(io.BufferedWriter(Full(10), 1 << 20))
     target: Any = opened[kind]
     try:
         with pytest.raises(SinkError, match="No space left on device") as caught:
@@ -360,3 +360,14 @@ def test_stdout_that_fails(backend: str) -> None:
     assert run_stdout(backend, source, stdout=writer)[1] == "- Broken pipe"
     os.close(writer)
     assert run_stdout(backend, source, preexec_fn=lambda: os.close(1))[1] == "- Bad file descriptor"
+
+
+# ---------------------------------------------------------------- named pipes
+
+
+async def test_named_pipe_that_nobody_reads(signer: KeySigner, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with anyio.move_on_after(0.2) as scope:
+        await sign(SMALL, pipe, signer=signer)
+    assert scope.cancelled_caught

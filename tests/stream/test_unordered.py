@@ -157,3 +157,14 @@ async def test_a_thousand_warnings_are_enough(caplog: pytest.LogCaptureFixture) 
         await verify(data, require_signature=False)
     assert len(caplog.records) == 1001
     assert caplog.records[-1].getMessage() == "further warnings about the input are not shown"
+
+
+async def test_forwarding_a_large_file(signer: KeySigner, trust: Trust, tmp_path: Path) -> None:
+    """A file can be read again, so forwarding it works where a stream of the same size does not."""
+    path = tmp_path / "large.dcm"
+    path.write_bytes(reshuffle(await signed(LARGE["at the end"][1], signer)))
+    with pytest.raises(UnorderedInput):
+        await verify(stream(path.read_bytes(), largest=1 << 20), trust=trust)
+    async with open_verifier(path, trust=trust) as run:
+        assert b"".join([block async for block in run]) == path.read_bytes()
+    assert [found.verdict.name for found in run.report.signatures] == ["OK"]
