@@ -75,8 +75,10 @@ def make_input(path: Path, size: int, *, encapsulated: bool, sparse: bool) -> No
         file.truncate(max(file.tell(), file.seek(0, os.SEEK_END)))
 
 
-def measure(command: list[str], stdin: Path | None = None) -> Measurement:
-    """Run one command; it must succeed."""
+def measure(command: list[str], stdin: Path | None = None, *, output: Path | None = None) -> Measurement:
+    """Run one command, which must succeed; its output file is new each time, since replacing one includes a sync to disk."""
+    if output is not None:
+        output.unlink(missing_ok=True)
     probe = (
         "import json, os, resource, subprocess, sys, time\n"
         "start = time.perf_counter()\n"
@@ -116,16 +118,16 @@ def commands(source: Path, folder: Path, theirs: str | None) -> dict[str, Callab
     signed, peer_signed = folder / "signed.dcm", folder / "peer.dcm"
     sign = ["+m2", "+s", KEY, CERTIFICATE, str(source)]
     work: dict[str, Callable[[], Measurement]] = {
-        "sign": lambda: measure([*ours, *sign, str(signed)]),
+        "sign": lambda: measure([*ours, *sign, str(signed)], output=signed),
         "verify": lambda: measure([*ours, "+cf", CERTIFICATE, str(signed)]),
-        "sign, pipe in": lambda: measure([*ours, "+m2", "+s", KEY, CERTIFICATE, "-", str(signed)], source),
+        "sign, pipe in": lambda: measure([*ours, "+m2", "+s", KEY, CERTIFICATE, "-", str(signed)], source, output=signed),
         "verify, pipe in": lambda: measure([*ours, "+cf", CERTIFICATE, "-"], signed),
     }
     if theirs:
-        work["dcmsign sign"] = lambda: measure([theirs, *sign, str(peer_signed)])
+        work["dcmsign sign"] = lambda: measure([theirs, *sign, str(peer_signed)], output=peer_signed)
         work["dcmsign verify"] = lambda: measure([theirs, "+cf", CERTIFICATE, str(peer_signed)])
         work["openssl dgst"] = lambda: measure(["openssl", "dgst", "-sha256", str(source)])
-        work["cp"] = lambda: measure(["cp", str(source), str(peer_signed)])
+        work["cp"] = lambda: measure(["cp", str(source), str(peer_signed)], output=peer_signed)
     return work
 
 
