@@ -7,7 +7,8 @@ as the place of MAC Parameters Sequence has passed; that needs the caller to dec
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from typing import IO, TYPE_CHECKING
@@ -36,6 +37,7 @@ from ..codec.signature.items import MAX_SIGNED_ELEMENTS, free_mac_id
 from ..codec.signature.splice import Buffers, SigningPlan, Splicer, mac_syntax_of
 from ..codec.signature.survey import SIGNATURE_SEQUENCES, Survey
 from .formats import StreamFormat
+from .io.ahead import ReadAhead
 from .io.sources import RandomAccess
 from .io.spool import Spool
 from .reading import Cancellable, Warnings, check_order, forward_events, open_ordered
@@ -196,7 +198,7 @@ class TwoPasses(Signing):
 
     def __init__(self, source: RandomAccess, request: Request, dump: IO[bytes] | None) -> None:
         super().__init__(request, dump)
-        self._source = Cancellable(source)
+        self._source = source
         self._ordered = False
 
     def survey(self) -> None:
@@ -210,27 +212,28 @@ class TwoPasses(Signing):
             self._read_survey()
 
     def _read_survey(self) -> None:
-        for event in TextGate(self._texts, measure=True).through(self._events(skip=True)):
+        for event in TextGate(self._texts, measure=True).through(self._events(self._source, skip=True)):
             self._survey.feed(event)
 
-    def _events(self, *, skip: bool = False) -> Iterator[Event]:
+    def _events(self, source: RandomAccess, *, skip: bool = False) -> Iterator[Event]:
         if self._ordered:
-            return open_ordered(self._source, self._request.read, self._warnings)[1]
-        return forward_events(self._source, self._request.read, self._warnings, skip=skip)
+            return open_ordered(Cancellable(self._source), self._request.read, self._warnings)[1]
+        return forward_events(Cancellable(source), self._request.read, self._warnings, skip=skip)
 
-    def body(self) -> Iterator[Buffers]:
+    def body(self) -> Generator[Buffers, None, None]:
         """Second pass: the output up to the new signature, in pieces of about a block."""
         yield [self._begin()]
         splicer = self._splicer
         assert splicer is not None
         started = False
-        for event in TextGate(self._texts).through(self._events()):
-            if not started:
-                started = type(event) is DatasetStart
-                continue
-            splicer.feed(event)
-            if splicer.pending >= _COLLECT:
-                yield self._packed(splicer.take())
+        with closing(ReadAhead(self._source)) as ahead:
+            for event in TextGate(self._texts).through(self._events(ahead)):
+                if not started:
+                    started = type(event) is DatasetStart
+                    continue
+                splicer.feed(event)
+                if splicer.pending >= _COLLECT:
+                    yield self._packed(splicer.take())
         self.digest = splicer.digest()
         yield self._packed(splicer.take())
 
@@ -253,13 +256,13 @@ class OnePass(Signing):
         self._held_group = -1
         self._depth = 0
 
-    def feed(self, block: bytes) -> Iterator[Buffers]:
+    def feed(self, block: bytes) -> Generator[Buffers, None, None]:
         """Take the next block; gives the output it makes possible."""
         self._parser.feed(block)
         yield from self._advance()
         yield self._output()
 
-    def end(self) -> Iterator[Buffers]:
+    def end(self) -> Generator[Buffers, None, None]:
         """The input has ended; `digest` is there afterwards."""
         self._parser.close()
         yield from self._advance()

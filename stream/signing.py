@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterable
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, closing
 from datetime import datetime
 from typing import IO
@@ -18,6 +18,7 @@ from ..codec.signature.algorithms import MAC_ALGORITHMS
 from ..codec.signature.splice import Buffers
 from . import ripemd160 as _ripemd160  # noqa: F401 (registers the fallback)
 from .formats import StreamFormat
+from .io.ahead import write_behind
 from .io.sinks import Target, ThreadSink, name_of, open_sink
 from .io.sources import Blocks, RandomAccess, Source, close_source, open_source
 from .io.spool import Spool
@@ -179,7 +180,7 @@ class _Work:
         if isinstance(signing, TwoPasses):
             await run_in_thread(signing.plan, self._signer)
 
-    async def batches(self) -> AsyncGenerator[Iterator[Buffers]]:
+    async def batches(self) -> AsyncGenerator[Generator[Buffers, None, None]]:
         """The output up to the signature: iterators that work while they are iterated over."""
         if isinstance(self._signing, TwoPasses):
             yield self._signing.body()
@@ -201,8 +202,9 @@ class _Work:
         """The whole output."""
         async with aclosing(self.batches()) as batches:
             async for batch in batches:
-                while (buffers := await run_in_thread(next, batch, None)) is not None:
-                    yield buffers
+                with closing(batch):
+                    while (buffers := await run_in_thread(next, batch, None)) is not None:
+                        yield buffers
         await self.sign()
         yield await run_in_thread(self.ending)
 
@@ -214,9 +216,9 @@ class _Work:
 async def _write_in_thread(work: _Work, sink: ThreadSink) -> SigningReceipt:
     """Read, digest and write in the same worker thread."""
 
-    def write(batch: Iterator[Buffers]) -> None:
-        for buffers in batch:
-            sink.write(buffers)
+    def write(batch: Generator[Buffers, None, None]) -> None:
+        with closing(batch):
+            write_behind(sink, batch)
 
     def finish() -> None:
         sink.write(work.ending())

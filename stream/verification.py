@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, closing
 from datetime import datetime
 from functools import partial
 
@@ -16,6 +16,7 @@ from ..codec.errors import Error, UnorderedInput
 from ..codec.signature.finder import SignatureFinder
 from . import ripemd160 as _ripemd160  # noqa: F401 (registers the fallback)
 from .formats import StreamFormat
+from .io.ahead import ReadAhead
 from .io.sources import BLOCK, Blocks, RandomAccess, Source, close_source, open_source
 from .io.spool import MEMORY, Spool, Window
 from .io.threads import check_cancelled, run_in_thread
@@ -68,7 +69,8 @@ class Verification:
         """Read and digest the whole source; stops early if the calling task is cancelled."""
         assert self._source is not None
         try:
-            self._run_forward(self._source)
+            with closing(ReadAhead(self._source)) as ahead:
+                self._run_forward(ahead)
         except UnorderedInput:
             self._run_ordered(self._source)
 

@@ -31,7 +31,12 @@ from .parser import Parser
 Reader = Callable[[int, int], bytes]
 """Bytes of the input: (offset, size) to at most `size` bytes, empty only behind the end."""
 
-BLOCK = 1 << 18
+BLOCK = 1 << 20
+"""Bytes per read where values are wanted."""
+
+HEADERS = 1 << 16
+"""Bytes per read where large values are passed over."""
+
 _OPENING = (SequenceStart, ItemStart, FragmentsStart)
 _CLOSING = (SequenceEnd, ItemEnd, FragmentsEnd)
 _DISORDER = (AnomalyCode.UNORDERED, AnomalyCode.DUPLICATE)
@@ -42,16 +47,16 @@ def read_events(read: Reader, parser: Parser, end: int | None = None, *, skip: b
 
     `skip` passes over large values instead of reading them; their chunks then come shortened.
     """
-    offset = parser.offset
+    offset, most = parser.offset, HEADERS if skip else BLOCK
     while end is None or offset < end:
-        block = read(offset, BLOCK if end is None else min(BLOCK, end - offset))
+        block = read(offset, most if end is None else min(most, end - offset))
         if not block:
             break
         offset += len(block)
         parser.feed(block)
         yield from parser.events()
         size = parser.skippable - 1  # the last byte is read, to see that it is there
-        if skip and size > BLOCK and (end is None or offset + size < end):
+        if skip and size > HEADERS and (end is None or offset + size < end):
             offset += size
             parser.skip(size)
     parser.close()

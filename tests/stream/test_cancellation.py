@@ -179,12 +179,13 @@ class CancellingFile(io.BytesIO):
         self._number = number
         self.reads = 0
         self.scope: anyio.CancelScope | None = None
+        self.token: anyio.lowlevel.EventLoopToken | None = None
 
     def read(self, size: int | None = -1, /) -> bytes:
         self.reads += 1
         if self.reads == self._number:
             assert self.scope is not None
-            anyio.from_thread.run_sync(self.scope.cancel)
+            anyio.from_thread.run_sync(self.scope.cancel, token=self.token)  # also from the thread that reads ahead
         return super().read(size)
 
 
@@ -196,6 +197,7 @@ def test_threads_notice(operation: str, backend: str, data: bytes, folder: Path,
 
     async def attempt(number: int) -> tuple[int, bool]:
         file = CancellingFile(data, number)
+        file.token = anyio.lowlevel.current_token()
         with anyio.CancelScope() as file.scope:
             await (verify(file) if operation == "verify" else sign(file, folder / "target", signer=signer))
         return file.reads, file.scope.cancelled_caught
@@ -207,7 +209,7 @@ def test_threads_notice(operation: str, backend: str, data: bytes, folder: Path,
     for number in range(1, total - 2):
         reads, caught = run(attempt, number)
         assert caught
-        assert reads <= number + 1
+        assert reads <= number + 2  # one is read ahead
         assert listing(folder) == {"source", "unsorted"}
 
 
