@@ -39,27 +39,27 @@ from .signable import signable_tag
 
 SIGNATURE_SEQUENCES = frozenset({MAC_PARAMETERS_SEQUENCE, DIGITAL_SIGNATURES_SEQUENCE})
 SIGNATURE_GROUP_LENGTH = DIGITAL_SIGNATURES_SEQUENCE & 0xFFFF0000
+_REPLACED = SIGNATURE_SEQUENCES | {SIGNATURE_GROUP_LENGTH}
+"""Written anew, so plain elements with these tags are left out."""
+
 _TAGGED = frozenset({Element, ValueStart, SequenceStart, FragmentsStart})
 
 
 class Survey:
     """Takes all events of an object in ascending tag order (texts in normal form) and remembers what signing needs."""
 
-    def __init__(self, *, undefined_lengths: bool = False, limit: int = 4 << 20, elements: int = 1 << 20) -> None:
+    def __init__(self, *, undefined_lengths: bool = False, limit: int = 4 << 20) -> None:
         self.lengths = LengthTable()
         self.pixels = PixelFacts()
         self.preamble: bytes | None = None
         self.syntax = syntaxes.EXPLICIT_LE
         self.start = 0
-        self.end = 0
         self.parameters: list[trees.Item] = []
         self.signatures: list[trees.Item] = []
-        self.signature_group_length = False
         self.tags = array("L")
         self._usable = bytearray()
         self._undefined = undefined_lengths
         self._limit = limit
-        self._elements = elements
         self._encoder: DatasetEncoder | None = None
         self._depth = 0
         self._tag = 0
@@ -85,7 +85,7 @@ class Survey:
         if self._collector is not None:
             if self._collector.feed(event):
                 self._collected()
-        elif not (self._depth == 0 and kind is Element and self._belongs_to_signatures(event.tag)):  # type: ignore[union-attr]
+        elif not (self._depth == 0 and kind is Element and event.tag in _REPLACED):  # type: ignore[union-attr]
             self._encoder.feed(event)
         if kind is SequenceStart:
             self._depth += 1
@@ -95,14 +95,6 @@ class Survey:
                 self._list(self._tag, not self._holds_un)
         elif kind is End:
             self._encoder.finish()
-            self.end = event.offset
-
-    def _belongs_to_signatures(self, tag: int) -> bool:
-        """A plain element that is replaced: the group length of FFFA, or something else in the place of the sequences."""
-        if tag == SIGNATURE_GROUP_LENGTH:
-            self.signature_group_length = True
-            return True
-        return tag in SIGNATURE_SEQUENCES
 
     def _before_dataset(self, event: Event) -> None:
         if isinstance(event, Preamble):
