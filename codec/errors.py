@@ -18,10 +18,15 @@ exit code in one table (`stream/cli/exit_codes.py`).
     ├─ DumpError                 the dump file cannot be created
     ├─ SigningError              a signature cannot be created
     │   ├─ KeyMismatch, UnsupportedKey, NothingToSign, UnsignableElement, ElementNotFound,
-    │   ├─ UnusableMacSyntax, NoMacIdLeft, CryptoFailure, PlanMismatch
+    │   ├─ UnusableMacSyntax, NoMacIdLeft, CryptoFailure, PlanMismatch,
+    │   ├─ ItemNotFound, UnsuitableDataset, RequiredAttributeMissing
+    │   └─ UnsignableRequiredElement (an UnsignableElement)
+    ├─ RemovalError              a signature cannot be removed
+    │   └─ SignatureNotFound
     ├─ AlgorithmUnavailable      the platform lacks a MAC algorithm
     ├─ TrustError
     │   ├─ BadCertificateFile
+    │   ├─ BadRevocationListFile
     │   └─ BadKeyFile
     ├─ UnsupportedSyntax         no conversion to the wanted transfer syntax
     └─ VerificationFailed        raised only by VerificationReport.raise_for_status()
@@ -117,6 +122,10 @@ class UnsignableElement(SigningError):
     """A listed data element is present but cannot be signed (UN, group length, ...)."""
 
 
+class UnsignableRequiredElement(UnsignableElement):
+    """A data element that a digital signature profile requires cannot be signed."""
+
+
 class ElementNotFound(SigningError):
     """A listed data element is absent."""
 
@@ -137,16 +146,44 @@ class PlanMismatch(SigningError):
     """The input changed, or is not what the caller promised, while it was being signed."""
 
 
+class ItemNotFound(SigningError):
+    """There is no such item; `message` says why in dcmsign's words, a line for each, `location` is the text that was given."""
+
+    def __init__(self, message: str, *, location: str) -> None:
+        super().__init__(message)
+        self.location = location
+
+
+class UnsuitableDataset(SigningError):
+    """The data set is not of the kind that a digital signature profile is for."""
+
+
+class RequiredAttributeMissing(SigningError):
+    """Data elements that a digital signature profile requires are absent or not among the signed ones."""
+
+
+class RemovalError(Error):
+    """A signature cannot be removed."""
+
+
+class SignatureNotFound(RemovalError):
+    """No signature has the UID that was asked for."""
+
+
 class AlgorithmUnavailable(Error):
     """The platform offers no implementation of a MAC algorithm."""
 
 
 class TrustError(Error):
-    """A key or certificate cannot be used."""
+    """A key, certificate or revocation list cannot be used."""
 
 
 class BadCertificateFile(TrustError):
     """A certificate file cannot be read."""
+
+
+class BadRevocationListFile(TrustError):
+    """A file with a certificate revocation list cannot be read."""
 
 
 class BadKeyFile(TrustError):
@@ -154,7 +191,11 @@ class BadKeyFile(TrustError):
 
 
 class UnsupportedSyntax(Error):
-    """The output cannot be written in the wanted transfer syntax."""
+    """The output cannot be written in the wanted transfer syntax, whose name is `syntax`."""
+
+    def __init__(self, message: str, *, syntax: str, element: str | None = None) -> None:
+        super().__init__(message, element=element)
+        self.syntax = syntax
 
 
 class VerificationFailed(Error):

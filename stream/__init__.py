@@ -13,27 +13,44 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ..codec import errors
+    from ..codec.dicom.dictionary import Dictionary
     from ..codec.dicom.options import ReadOptions
     from ..codec.signature.algorithms import MAC_ALGORITHMS
+    from ..codec.signature.profiles import Profile
+    from ..codec.signature.removal import RemovedSignature
+    from .dictionaries import DictionaryProblem, LoadedDictionary, load_dictionaries
     from .formats import StreamFormat
     from .io.sinks import stdout
     from .io.sources import stdin
-    from .reports import Coverage, Purpose, Remark, SignatureReport, SigningReceipt, Verdict, VerificationReport
+    from .removing import RemovalStream, open_remover, remove, remove_all
+    from .reports import Coverage, Purpose, Remark, RemovalReport, SignatureReport, SigningReceipt, Verdict, VerificationReport
     from .signing import SigningStream, open_signer, sign
     from .trust.anchors import Trust
     from .trust.certificates import Certificate, Encoding, load_certificate, load_certificates
+    from .trust.directories import CertificateDirectory
+    from .trust.revocation import RevocationCheck, RevocationList, load_revocation_list, load_revocation_lists
     from .trust.signers import KeySigner, Signer
     from .verification import VerifyingStream, open_verifier, verify
 
 __all__ = [
     "MAC_ALGORITHMS",
     "Certificate",
+    "CertificateDirectory",
     "Coverage",
+    "Dictionary",
+    "DictionaryProblem",
     "Encoding",
     "KeySigner",
+    "LoadedDictionary",
+    "Profile",
     "Purpose",
     "ReadOptions",
     "Remark",
+    "RemovalReport",
+    "RemovalStream",
+    "RemovedSignature",
+    "RevocationCheck",
+    "RevocationList",
     "SignatureReport",
     "Signer",
     "SigningReceipt",
@@ -46,8 +63,14 @@ __all__ = [
     "errors",
     "load_certificate",
     "load_certificates",
+    "load_dictionaries",
+    "load_revocation_list",
+    "load_revocation_lists",
+    "open_remover",
     "open_signer",
     "open_verifier",
+    "remove",
+    "remove_all",
     "sign",
     "stdin",
     "stdout",
@@ -56,16 +79,24 @@ __all__ = [
 
 _HOMES = {
     "MAC_ALGORITHMS": "..codec.signature.algorithms",
+    "Dictionary": "..codec.dicom.dictionary",
     "ReadOptions": "..codec.dicom.options",
+    **dict.fromkeys(("DictionaryProblem", "LoadedDictionary", "load_dictionaries"), ".dictionaries"),
     "StreamFormat": ".formats",
     "stdout": ".io.sinks",
     "stdin": ".io.sources",
     **dict.fromkeys(
-        ("Coverage", "Purpose", "Remark", "SignatureReport", "SigningReceipt", "Verdict", "VerificationReport"), ".reports"
+        ("Coverage", "Purpose", "Remark", "RemovalReport", "SignatureReport", "SigningReceipt", "Verdict", "VerificationReport"),
+        ".reports",
     ),
+    "Profile": "..codec.signature.profiles",
+    "RemovedSignature": "..codec.signature.removal",
+    **dict.fromkeys(("RemovalStream", "open_remover", "remove", "remove_all"), ".removing"),
     **dict.fromkeys(("SigningStream", "open_signer", "sign"), ".signing"),
     "Trust": ".trust.anchors",
     **dict.fromkeys(("Certificate", "Encoding", "load_certificate", "load_certificates"), ".trust.certificates"),
+    "CertificateDirectory": ".trust.directories",
+    **dict.fromkeys(("RevocationCheck", "RevocationList", "load_revocation_list", "load_revocation_lists"), ".trust.revocation"),
     **dict.fromkeys(("KeySigner", "Signer"), ".trust.signers"),
     **dict.fromkeys(("VerifyingStream", "open_verifier", "verify"), ".verification"),
 }

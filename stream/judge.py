@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import datetime
 
 from ..codec.dicom import syntaxes
-from ..codec.dicom.dictionary import keyword_of
 from ..codec.dicom.tags import text
 from ..codec.errors import BadCertificateFile, CryptoFailure
 from ..codec.signature.algorithms import MAC_ALGORITHMS
@@ -98,7 +97,7 @@ def _check_contents(found: FoundSignature, certificate: Certificate | None, rema
     for failed, verdict in checks:
         if failed:
             if verdict is Verdict.UNSIGNABLE_ELEMENT:
-                remarks += [(Remark.UNSIGNABLE_ELEMENT, f"{text(tag)} {keyword_of(tag)}") for tag in found.unsignable[:1]]
+                remarks += [(Remark.UNSIGNABLE_ELEMENT, text(tag)) for tag in found.unsignable[:1]]
             return verdict, Coverage()
     assert certificate is not None
     return _match(found, certificate)

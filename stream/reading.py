@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 
 from ..codec.dicom.encoder import form_of
@@ -65,9 +65,19 @@ def check_order(event: Anomaly) -> None:
         )
 
 
-def forward_events(source: RandomAccess, options: ReadOptions, warnings: Warnings, *, skip: bool = False) -> Iterator[Event]:
-    """The events of an object in file order, which is ascending; raises UnorderedInput where it is not."""
-    for event in read_events(source.read_at, Parser(options), skip=skip):
+def forward_events(
+    source: RandomAccess,
+    options: ReadOptions,
+    warnings: Warnings,
+    *,
+    skip: bool = False,
+    wanted: Callable[[], bool] | None = None,
+) -> Iterator[Event]:
+    """The events of an object in file order, which is ascending; raises UnorderedInput where it is not.
+
+    `skip` passes over large values, except where `wanted` says that the one that has begun is needed.
+    """
+    for event in read_events(source.read_at, Parser(options), skip=skip, wanted=wanted):
         if type(event) is Anomaly:
             warnings.note(event)
             check_order(event)

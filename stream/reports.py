@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..codec.errors import VerificationFailed
+from ..codec.signature.location import Location
+from ..codec.signature.profiles import Profile
+from ..codec.signature.removal import RemovedSignature
 
 if TYPE_CHECKING:
     from .trust.certificates import Certificate
-
-Location = tuple[tuple[int, int], ...]
-"""Path to a data set or item: (sequence tag, item number from 0) per level; empty for the main data set."""
 
 
 class Verdict(enum.Enum):
@@ -135,26 +135,40 @@ class SignatureReport:
 
 @dataclass(frozen=True, slots=True)
 class VerificationReport:
-    """All signatures of an object, in the order dcmsign lists them (depth first, ascending tags)."""
+    """All signatures of an object, in the order dcmsign lists them (depth first, ascending tags).
+
+    `missing_profile`: the digital signature profile that was required and that no signature fulfils.
+    """
 
     signatures: tuple[SignatureReport, ...]
     required: bool = True
+    missing_profile: Profile | None = None
 
     @property
     def ok(self) -> bool:
-        """True if every signature is OK and, where one is required, there is at least one."""
-        return all(signature.ok for signature in self.signatures) and bool(self.signatures or not self.required)
+        """True if every signature is OK and, where one or a profile is required, there is at least one that is."""
+        if self.missing_profile is not None or (self.required and not self.signatures):
+            return False
+        return all(signature.ok for signature in self.signatures)
 
     def raise_for_status(self) -> None:
         """Raise VerificationFailed unless the report is `ok`."""
         if self.ok:
             return
         bad = next((signature for signature in self.signatures if not signature.ok), None)
-        raise VerificationFailed("no signature present" if bad is None else f"signature {bad.uid}: {bad.reason}")
+        if bad is not None:
+            raise VerificationFailed(f"signature {bad.uid}: {bad.reason}")
+        if not self.signatures:
+            raise VerificationFailed("no signature present")
+        raise VerificationFailed(f"no signature fulfils the profile {self.missing_profile}")
 
     def to_dict(self) -> dict[str, Any]:
         """The report as JSON-ready data."""
-        return {"ok": self.ok, "signatures": [signature.to_dict() for signature in self.signatures]}
+        return {
+            "ok": self.ok,
+            "missing_profile": None if self.missing_profile is None else self.missing_profile.name,
+            "signatures": [signature.to_dict() for signature in self.signatures],
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,3 +185,10 @@ class SigningReceipt:
     certificate: Certificate
     digest: bytes
     signature: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class RemovalReport:
+    """The signatures that were removed, in the order dcmsign finds them (depth first, ascending tags)."""
+
+    removed: tuple[RemovedSignature, ...]

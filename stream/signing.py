@@ -1,4 +1,4 @@
-"""Creates a digital signature in the main data set of an object, in constant memory."""
+"""Creates a digital signature in the main data set or in an item of an object, in constant memory."""
 
 from __future__ import annotations
 
@@ -6,33 +6,37 @@ import logging
 import os
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterable
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager, closing
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from datetime import datetime
 from typing import IO
-
-import anyio
 
 from ..codec.dicom.options import READ_AS_FOUND, ReadOptions
 from ..codec.errors import DumpError, Error
 from ..codec.signature.algorithms import MAC_ALGORITHMS
+from ..codec.signature.location import ItemPath, Location, item_path, parse_location
+from ..codec.signature.profiles import Profile
 from ..codec.signature.splice import Buffers
 from . import ripemd160 as _ripemd160  # noqa: F401 (registers the fallback)
+from .editing import ItemSigning
 from .formats import StreamFormat
-from .io.ahead import write_behind
-from .io.sinks import Target, ThreadSink, name_of, open_sink
+from .io.sinks import Target
 from .io.sources import Blocks, RandomAccess, Source, close_source, open_source
 from .io.spool import Spool
 from .io.threads import run_in_thread
-from .passes import OnePass, Request, TwoPasses
+from .new_signature import Request
+from .passes import OnePass, TwoPasses
+from .production import OutputStream, Work, produce, spooled
 from .reports import SigningReceipt
 from .trust.signers import Signer
+from .writing import output_syntax
 
 log = logging.getLogger("dcmsign.stream.sign")
 
 SignerSource = Signer | Callable[[], Awaitable[Signer]]
 """A signer, or what makes one once the input has been read."""
 
-_SMALL = 1 << 20
+_NO_REQUIREMENTS = (Profile.NONE, Profile.BASE_RSA)
+"""Profiles that do not look at the data set, so that it can be signed while it passes."""
 
 
 def local_now() -> datetime:
@@ -50,10 +54,13 @@ async def sign(
     target: Target,
     *,
     signer: SignerSource,
+    location: Location | str = (),
     mac_algorithm: str = "SHA256",
     tags: Iterable[int] | None = None,
+    profile: Profile = Profile.NONE,
     purpose: int | None = None,
     stream_format: StreamFormat = StreamFormat.STANDARD,
+    transfer_syntax: str | None = None,
     undefined_lengths: bool = False,
     dump: str | os.PathLike[str] | None = None,
     read: ReadOptions = READ_AS_FOUND,
@@ -61,43 +68,39 @@ async def sign(
     clock: Callable[[], datetime] = local_now,
     uids: Callable[[], str] = new_uid,
 ) -> SigningReceipt:
-    """Create a digital signature in the main data set of a DICOM object (PS3.3 C.12.1.1.3, PS3.15 C).
+    """Create a digital signature in the main data set or in an item of a DICOM object (PS3.3 C.12.1.1.3, PS3.15 C).
 
     `source`: path, bytes, binary file object, async iterable of bytes, anyio receive stream or `stdin()`. What cannot be read
-    twice is kept on disk meanwhile (in memory up to 4 MiB), except where `tags` and a ready signer are given: then it is signed
-    in one pass, and fails loudly if those tags are not there. `target`: path, binary file object, anyio send stream or
-    `stdout()`; a path gets the output whole or not at all, and may be the same as the source.
+    twice is kept on disk meanwhile (in memory up to 4 MiB), except where `tags` and a ready signer are given for the main data
+    set: then it is signed in one pass, and fails loudly if those tags are not there. `target`: path, binary file object, anyio
+    send stream or `stdout()`; a path gets the output whole or not at all, and may be the same as the source.
 
-    `signer`: a Signer, or a coroutine function that makes one after the source has been read. `mac_algorithm`: a key of
-    MAC_ALGORITHMS. `tags`: data elements to sign, all signable ones if None. `purpose`: code 1 to 18. `undefined_lengths`: write
-    sequences and items with delimiters. `dump`: file that gets the bytes that are digested. `durable`: return only when the
-    output is on the disk. `clock`: gives the date of the signature, with its time zone. `uids`: gives new UIDs.
+    `signer`: a Signer, or a coroutine function that makes one after the source has been read. `location`: the item to sign, as
+    pairs of sequence tag and item number from 0, or as text like ``ReferencedSeriesSequence[0].ReferencedImageSequence[1]``;
+    the main data set if empty. `mac_algorithm`: a key of MAC_ALGORITHMS. `tags`: data elements to sign, all signable ones if
+    None; those that `profile` requires are added. `purpose`: code 1 to 18. `transfer_syntax`: UID of the transfer syntax to
+    write, one of the uncompressed ones, that of the source if None; it has no influence on the signature. `undefined_lengths`:
+    write sequences and items with delimiters. `dump`: file that gets the bytes that are digested. `durable`: return only when
+    the output is on the disk. `clock`: gives the date of the signature, with its time zone. `uids`: gives new UIDs.
 
-    Raises SourceError, FormatError, SigningError, TrustError, SinkError or DumpError. After any error and after cancellation the
-    target is as it was.
+    Raises SourceError, FormatError, SigningError, UnsupportedSyntax, TrustError, SinkError or DumpError. After any error and
+    after cancellation the target is as it was.
     """
-    request = _request(mac_algorithm, tags, purpose, stream_format, undefined_lengths, read, clock, uids)
+    request = _request(
+        location, mac_algorithm, tags, profile, purpose, stream_format, transfer_syntax, undefined_lengths, read, clock, uids
+    )
     async with _opened(source, signer, request, dump) as work:
-        await work.prepare()
-        log.info("create output file %s", name_of(target))
-        sink = await open_sink(target, durable=durable)
-        if isinstance(sink, ThreadSink):
-            return await _write_in_thread(work, sink)
-        try:
-            async with aclosing(work.output()) as output:
-                async for buffers in output:
-                    await sink.send(buffers)
-        finally:
-            with anyio.CancelScope(shield=True):
-                await sink.aclose()
-        return work.receipt()
+        return await produce(work, target, durable=durable)
 
 
 def _request(
+    location: Location | str,
     mac_algorithm: str,
     tags: Iterable[int] | None,
+    profile: Profile,
     purpose: int | None,
     stream_format: StreamFormat,
+    transfer_syntax: str | None,
     undefined_lengths: bool,
     read: ReadOptions,
     clock: Callable[[], datetime],
@@ -108,13 +111,19 @@ def _request(
     if purpose is not None and not 1 <= purpose <= 18:
         raise ValueError(f"no purpose code: {purpose}")
     chosen = None if tags is None else tuple(tags)
-    return Request(mac_algorithm, chosen, purpose, stream_format, undefined_lengths, read, clock, uids)
+    output = output_syntax(transfer_syntax)
+    path = _path(location, read)
+    return Request(mac_algorithm, chosen, purpose, path, profile, stream_format, undefined_lengths, output, read, clock, uids)
+
+
+def _path(location: Location | str, read: ReadOptions) -> ItemPath:
+    return parse_location(location, read.dictionary.tag_of) if isinstance(location, str) else item_path(location)
 
 
 @asynccontextmanager
 async def _opened(
     source: Source, signer: SignerSource, request: Request, dump: str | os.PathLike[str] | None = None
-) -> AsyncIterator[_Work]:
+) -> AsyncIterator[Work[SigningReceipt]]:
     """Open dump and source and choose the way to sign; errors leave with the name of the source."""
     async with AsyncExitStack() as stack:
         dump_file = None
@@ -124,16 +133,18 @@ async def _opened(
         opened = await open_source(source)
         stack.push_async_callback(close_source, opened)
         try:
-            if isinstance(opened, RandomAccess):
-                signing: TwoPasses | OnePass = TwoPasses(opened, request, dump_file)
-            elif request.tags is not None and not callable(signer):
-                signing = OnePass(signer, request, dump_file)
-            else:
-                spool = stack.enter_context(closing(Spool()))
-                await _spooled(opened, spool)
-                signing = TwoPasses(spool, request, dump_file)
-            stack.enter_context(closing(signing))
-            yield _Work(signing, opened, signer)
+            if not isinstance(opened, RandomAccess) and _in_one_pass(request) and not callable(signer):
+                one = stack.enter_context(closing(OnePass(signer, request, dump_file)))
+                yield _PassingWork(one, opened, signer)
+                return
+            again: RandomAccess | Spool = opened if isinstance(opened, RandomAccess) else stack.enter_context(closing(Spool()))
+            if isinstance(again, Spool) and not isinstance(opened, RandomAccess):
+                await spooled(opened, again)
+            if not request.path.in_main_data_set:
+                yield _ItemWork(ItemSigning(again, request, dump_file), signer)
+                return
+            two = stack.enter_context(closing(TwoPasses(again, request, dump_file)))
+            yield _RereadingWork(two, signer)
         except Error as error:
             error.path = opened.name if error.path is None else error.path
             raise
@@ -146,21 +157,20 @@ def _open_dump(path: str) -> IO[bytes]:
         raise DumpError(str(error), path=path) from error
 
 
-async def _spooled(blocks: Blocks, spool: Spool) -> None:
-    while block := await blocks.next():
-        if spool.size + len(block) <= _SMALL:
-            spool.write(block)
-        else:
-            await run_in_thread(spool.write, block)
+def _in_one_pass(request: Request) -> bool:
+    """Whether what is asked for can be decided while the object passes."""
+    free = request.profile in _NO_REQUIREMENTS and request.output is None
+    return request.tags is not None and free and request.path.in_main_data_set
 
 
 class _Work:
-    """A signature being made, whichever way: `prepare`, then all `batches` in worker threads, then `finish`."""
+    """A signature being made, see production.Work; subclasses tell how the object is read."""
 
-    def __init__(self, signing: TwoPasses | OnePass, source: RandomAccess | Blocks, signer: SignerSource) -> None:
+    _announcement = "create signature in main object."
+
+    def __init__(self, signing: TwoPasses | OnePass | ItemSigning, signer: SignerSource) -> None:
         self._signing = signing
-        self._source = source
-        self._signer_source = signer
+        self._source = signer
         self._signer: Signer | None = None
         self._value = b""
 
@@ -171,98 +181,98 @@ class _Work:
         return self._signer
 
     async def prepare(self) -> None:
-        """Everything that can fail before the first byte of output."""
-        signing, source = self._signing, self._signer_source
-        if isinstance(signing, TwoPasses):
-            await run_in_thread(signing.survey)
-        self._signer = await source() if callable(source) else source
-        log.info("create signature in main object.")
-        if isinstance(signing, TwoPasses):
-            await run_in_thread(signing.plan, self._signer)
+        """Load the signer."""
+        self._signer = await self._source() if callable(self._source) else self._source
+        log.info(self._announcement)
 
-    async def batches(self) -> AsyncGenerator[Generator[Buffers, None, None]]:
-        """The output up to the signature: iterators that work while they are iterated over."""
-        if isinstance(self._signing, TwoPasses):
-            yield self._signing.body()
-            return
-        assert not isinstance(self._source, RandomAccess)
-        while block := await self._source.next():
-            yield self._signing.feed(block)
-        yield self._signing.end()
-
-    async def sign(self) -> None:
+    async def settle(self) -> None:
         """Have the digest signed."""
         self._value = await self.signer.sign_digest(self._signing.digest, self._signing.algorithm)
 
-    def ending(self) -> Buffers:
-        """The rest of the output; for a worker thread."""
-        return self._signing.ending(self.signer, self._value)
-
-    async def output(self) -> AsyncGenerator[Buffers]:
-        """The whole output."""
-        async with aclosing(self.batches()) as batches:
-            async for batch in batches:
-                with closing(batch):
-                    while (buffers := await run_in_thread(next, batch, None)) is not None:
-                        yield buffers
-        await self.sign()
-        yield await run_in_thread(self.ending)
-
-    def receipt(self) -> SigningReceipt:
+    def result(self) -> SigningReceipt:
         """What was written."""
         return self._signing.receipt(self.signer, self._value)
 
 
-async def _write_in_thread(work: _Work, sink: ThreadSink) -> SigningReceipt:
-    """Read, digest and write in the same worker thread."""
+class _PassingWork(_Work):
+    """The object is signed while it passes."""
 
-    def write(batch: Generator[Buffers, None, None]) -> None:
-        with closing(batch):
-            write_behind(sink, batch)
+    def __init__(self, signing: OnePass, blocks: Blocks, signer: SignerSource) -> None:
+        super().__init__(signing, signer)
+        self._passing = signing
+        self._input = blocks
 
-    def finish() -> None:
-        sink.write(work.ending())
-        sink.commit()
+    async def batches(self) -> AsyncGenerator[Generator[Buffers, None, None]]:
+        """One for each block of the input."""
+        while block := await self._input.next():
+            yield self._passing.feed(block)
+        yield self._passing.end()
 
-    try:
-        async with aclosing(work.batches()) as batches:
-            async for batch in batches:
-                await run_in_thread(write, batch)
-        await work.sign()
-        await run_in_thread(finish)
-    except BaseException:
-        sink.abort()
-        raise
-    return work.receipt()
+    def ending(self) -> Buffers:
+        """The signature and what is behind it."""
+        return self._passing.ending(self.signer, self._value)
 
 
-class SigningStream:
+class _RereadingWork(_Work):
+    """The object is read twice."""
+
+    def __init__(self, signing: TwoPasses, signer: SignerSource) -> None:
+        super().__init__(signing, signer)
+        self._rereading = signing
+
+    async def prepare(self) -> None:
+        """Survey and plan."""
+        await run_in_thread(self._rereading.survey)
+        await super().prepare()
+        await run_in_thread(self._rereading.plan, self.signer)
+
+    async def batches(self) -> AsyncGenerator[Generator[Buffers, None, None]]:
+        """The second pass."""
+        yield self._rereading.body()
+
+    def ending(self) -> Buffers:
+        """The signature and what is behind it."""
+        return self._rereading.ending(self.signer, self._value)
+
+
+class _ItemWork(_Work):
+    """An item is signed: its signature is known before the output begins."""
+
+    _announcement = "create signature in sequence item."
+
+    def __init__(self, signing: ItemSigning, signer: SignerSource) -> None:
+        super().__init__(signing, signer)
+        self._editing = signing
+
+    async def prepare(self) -> None:
+        """Survey, plan, digest and sign."""
+        editing = self._editing
+        await run_in_thread(editing.survey)
+        await super().prepare()
+        await run_in_thread(editing.plan, self.signer)
+        await run_in_thread(editing.digest_item)
+        self._value = await self.signer.sign_digest(editing.digest, editing.algorithm)
+        await run_in_thread(editing.insert, self.signer, self._value)
+
+    async def batches(self) -> AsyncGenerator[Generator[Buffers, None, None]]:
+        """The last pass."""
+        yield self._editing.body()
+
+    async def settle(self) -> None:
+        """Nothing is left to wait for."""
+
+    def ending(self) -> Buffers:
+        """Nothing is left to write."""
+        return []
+
+
+class SigningStream(OutputStream[SigningReceipt]):
     """The bytes of the signed object, block by block; `receipt` is there once they have ended."""
-
-    def __init__(self, work: _Work) -> None:
-        self._receipt: SigningReceipt | None = None
-        self._blocks = self._signed(work)
 
     @property
     def receipt(self) -> SigningReceipt:
         """What was signed; RuntimeError before the last block."""
-        if self._receipt is None:
-            raise RuntimeError("the receipt is there once all blocks have been taken")
-        return self._receipt
-
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        return self._blocks
-
-    async def aclose(self) -> None:
-        """Stop."""
-        await self._blocks.aclose()
-
-    async def _signed(self, work: _Work) -> AsyncGenerator[bytes]:
-        async with aclosing(work.output()) as output:
-            async for buffers in output:
-                if block := b"".join(buffers):
-                    yield block
-        self._receipt = work.receipt()
+        return self.result
 
 
 @asynccontextmanager
@@ -270,10 +280,13 @@ async def open_signer(
     source: Source,
     *,
     signer: SignerSource,
+    location: Location | str = (),
     mac_algorithm: str = "SHA256",
     tags: Iterable[int] | None = None,
+    profile: Profile = Profile.NONE,
     purpose: int | None = None,
     stream_format: StreamFormat = StreamFormat.STANDARD,
+    transfer_syntax: str | None = None,
     undefined_lengths: bool = False,
     read: ReadOptions = READ_AS_FOUND,
     clock: Callable[[], datetime] = local_now,
@@ -284,7 +297,9 @@ async def open_signer(
     Parameters and errors are those of `sign`. What can fail before the first byte, does: the source is read and the plan made
     on entering. A failure later cuts the stream with an exception.
     """
-    request = _request(mac_algorithm, tags, purpose, stream_format, undefined_lengths, read, clock, uids)
+    request = _request(
+        location, mac_algorithm, tags, profile, purpose, stream_format, transfer_syntax, undefined_lengths, read, clock, uids
+    )
     async with _opened(source, signer, request) as work:
         await work.prepare()
         stream = SigningStream(work)

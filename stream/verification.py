@@ -14,6 +14,7 @@ from ..codec.dicom.ordered import Reader
 from ..codec.dicom.parser import Parser
 from ..codec.errors import Error, UnorderedInput
 from ..codec.signature.finder import SignatureFinder
+from ..codec.signature.profiles import Profile, demanded, rules_of
 from . import ripemd160 as _ripemd160  # noqa: F401 (registers the fallback)
 from .formats import StreamFormat
 from .io.ahead import ReadAhead
@@ -22,7 +23,7 @@ from .io.spool import MEMORY, Spool, Window
 from .io.threads import check_cancelled, run_in_thread
 from .judge import judge
 from .reading import Cancellable, Warnings, check_order, open_ordered
-from .reports import VerificationReport
+from .reports import SignatureReport, VerificationReport
 from .trust.anchors import Trust
 
 log = logging.getLogger("dcmsign.stream.verify")
@@ -43,9 +44,11 @@ class Verification:
         options: ReadOptions,
         stream_format: StreamFormat,
         *,
+        profile: Profile | None = None,
         again: RandomAccess | None = None,
     ) -> None:
         self._source = source
+        self._profile = profile
         self._again = again
         self._options = options
         self._old_format = stream_format is StreamFormat.OLD
@@ -57,7 +60,13 @@ class Verification:
         self._finder = self._new_finder(self._read)
 
     def _new_finder(self, read: Reader, *, ordered: bool = False) -> SignatureFinder:
-        return SignatureFinder(read, options=self._options, ordered=ordered, old_format=self._old_format)
+        return SignatureFinder(
+            read,
+            options=self._options,
+            ordered=ordered,
+            old_format=self._old_format,
+            facts=self._profile is not None,
+        )
 
     def _read(self, offset: int, size: int) -> bytes:
         if self._window is not None:
@@ -151,7 +160,24 @@ class Verification:
         for _ in range(self._finder.ignored):
             log.warning("Found Digital Signature Sequence within the Original Attributes Sequence, ignoring.")
         reports = tuple(judge(found, number, trust, at) for number, found in enumerate(self._finder.found, 1))
-        return VerificationReport(reports, required)
+        missing = None if self._profile is None or self._is_met(self._profile, reports) else self._profile
+        return VerificationReport(reports, required, missing)
+
+    def _is_met(self, profile: Profile, reports: tuple[SignatureReport, ...]) -> bool:
+        """Whether one of the signatures, valid or not, fulfils a profile in the object as it is."""
+        facts = self._finder.facts
+        rules = rules_of(demanded(profile, facts))
+        return any(
+            rules.is_met_by(
+                facts,
+                in_main_data_set=not report.location,
+                key_type=None if report.certificate is None else report.certificate.key_type,
+                mac_algorithm=report.mac_algorithm,
+                mac_syntax=report.mac_transfer_syntax,
+                tags_signed=report.tags_signed,
+            )
+            for report in reports
+        )
 
     def close(self) -> None:
         """Forget what is kept."""
@@ -173,6 +199,7 @@ async def verify(
     *,
     trust: Trust = Trust.NONE,
     require_signature: bool = True,
+    require_profile: Profile | None = None,
     stream_format: StreamFormat = StreamFormat.STANDARD,
     read: ReadOptions = READ_AS_FOUND,
     at: datetime | None = None,
@@ -181,8 +208,9 @@ async def verify(
 
     `source`: path, bytes, binary file object, async iterable of bytes, anyio receive stream or `stdin()`; read once, in constant
     memory. `trust`: trust anchors and helper certificates. `require_signature`: whether an object without signature is a failure
-    (see `VerificationReport.ok`). `stream_format`: OLD for signatures made by DCMTK before 3.5.4; the incomplete form of DCMTK is
-    recognised without being asked for. `at`: time of the chain check, now if None.
+    (see `VerificationReport.ok`). `require_profile`: a digital signature profile that one of the signatures has to fulfil; a
+    verified structured report needs a verification signature for SR_RSA. `stream_format`: OLD for signatures made by DCMTK
+    before 3.5.4; the incomplete form of DCMTK is recognised without being asked for. `at`: time of the chain check, now if None.
 
     A signature that does not verify is a result, not an error. Raises SourceError if the source cannot be read and FormatError if
     it is not DICOM. Runs on asyncio and trio; cancelling it leaves nothing behind.
@@ -190,10 +218,10 @@ async def verify(
     opened = await open_source(source)
     try:
         if isinstance(opened, RandomAccess):
-            verification = Verification(opened, read, stream_format)
+            verification = Verification(opened, read, stream_format, profile=require_profile)
             await run_in_thread(verification.run)
         else:
-            verification = Verification(None, read, stream_format)
+            verification = Verification(None, read, stream_format, profile=require_profile)
             async for _ in _fill(verification, opened):
                 pass
         try:
@@ -231,6 +259,7 @@ async def open_verifier(
     *,
     trust: Trust = Trust.NONE,
     require_signature: bool = True,
+    require_profile: Profile | None = None,
     stream_format: StreamFormat = StreamFormat.STANDARD,
     read: ReadOptions = READ_AS_FOUND,
     at: datetime | None = None,
@@ -241,7 +270,7 @@ async def open_verifier(
     """
     opened = await open_source(source)
     again = opened if isinstance(opened, RandomAccess) else None
-    verification = Verification(None, read, stream_format, again=again)
+    verification = Verification(None, read, stream_format, profile=require_profile, again=again)
 
     async def blocks() -> AsyncGenerator[bytes]:
         try:

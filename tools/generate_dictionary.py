@@ -13,23 +13,23 @@ data sets their VRs enter the MAC stream, hence two programs need the same entri
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 import textwrap
 from collections import defaultdict
 from pathlib import Path
 from typing import NamedTuple
 
+from dcmsign.codec.dicom.dictionary import Entry, Numbers
+from dcmsign.codec.dicom.dictionary_text import read_lines
 from pydicom._dicom_dict import DicomDictionary, RepeatersDictionary
 
 ROOT = Path(__file__).resolve().parent.parent
 TARGET = ROOT / "codec" / "dicom"
 WIDTH = 130  # columns, as the formatter is configured
 
-_LINE = re.compile(r"\(([^,]+),(?:\"([^\"]*)\",)?([^,)]+)\)\s+(\S\S)\s+(\S+)")
 _PSEUDO_VRS = {"US or SS": "xs", "OB or OW": "ox", "US or OW": "lt", "US or SS or OW": "lt", "NONE": "na"}
-_GROUP_RANGES = ("5000-50FF", "6000-60FF", "7F00-7FFF")
-_ELEMENT_RANGE = ("0020", "3100-31FF")
+_GROUP_RANGES = (Numbers(0x5000, 0x50FF, 0), Numbers(0x6000, 0x60FF, 0), Numbers(0x7F00, 0x7FFF, 0))
+_ELEMENT_RANGE = (Numbers(0x0020, 0x0020), Numbers(0x3100, 0x31FF, 0))
 
 HEADER = '''"""{subject}
 
@@ -58,17 +58,13 @@ class Standard(NamedTuple):
     element_ranges: dict[int, Attribute]
 
 
-def read_dcmtk(path: Path) -> list[tuple[str, str, str, Attribute]]:
-    """Entries of a DCMTK dictionary file: group, creator ("" for standard attributes), element, attribute."""
+def read_dcmtk(path: Path) -> list[Entry]:
+    """Entries of a DCMTK dictionary file."""
     entries = []
-    for number, line in enumerate(path.read_text("ascii").splitlines(), 1):
-        if not line.strip() or line.startswith("#"):
-            continue
-        match = _LINE.match(line)
-        if match is None:
-            raise SystemExit(f"{path}:{number}: not understood: {line}")
-        group, creator, element, vr, keyword = match.groups()
-        entries.append((group, creator or "", element, Attribute("UL" if vr == "up" else vr, keyword)))
+    for line in read_lines(path.read_text("latin-1")):
+        if line.entry is None:
+            raise SystemExit(f"{path}:{line.number}: not understood")
+        entries.append(line.entry)
     return entries
 
 
@@ -78,15 +74,16 @@ def standard_attributes(dicom_dic: Path) -> Standard:
     for tag, (vr, _, _, retired, keyword) in DicomDictionary.items():
         name = f"RETIRED_{keyword}" if keyword and retired else keyword
         standard.single[tag] = Attribute(_PSEUDO_VRS.get(vr, vr), name)
-    for group, _, element, attribute in read_dcmtk(dicom_dic):
-        if group in _GROUP_RANGES:
-            standard.group_ranges[int(group[:4] + element, 16)] = attribute
-        elif (group, element) == _ELEMENT_RANGE:
-            standard.element_ranges[int(group + element[:4], 16)] = attribute
-        elif "-" not in group + element:
-            standard.single[int(group + element, 16)] = attribute
-        elif "-u-" not in group and "-o-" not in group:  # group lengths and private creators are code in dictionary.py
-            raise SystemExit(f"range ({group},{element}) has no place in the generated tables")
+    for entry in read_dcmtk(dicom_dic):
+        attribute = Attribute(entry.vr, entry.keyword)
+        if entry.groups in _GROUP_RANGES:
+            standard.group_ranges[entry.tag] = attribute
+        elif (entry.groups, entry.elements) == _ELEMENT_RANGE:
+            standard.element_ranges[entry.tag] = attribute
+        elif not entry.is_range:
+            standard.single[entry.tag] = attribute
+        elif entry.groups.parity == 0:  # group lengths and private creators are code in dictionary.py
+            raise SystemExit(f"range {entry} has no place in the generated tables")
     check_repeaters(standard)
     return standard
 
@@ -141,11 +138,12 @@ def by_group(attributes: dict[int, Attribute]) -> dict[str, str]:
 def by_creator(private_dic: Path) -> dict[str, str]:
     """Creator to words: a VR, then its elements: ggggee (any block), ggggeeee (fixed) or gggg-gggg,ee (odd groups)."""
     creators: dict[str, dict[str, str]] = defaultdict(dict)
-    for group, creator, element, attribute in read_dcmtk(private_dic):
-        if "-" in element or not creator:
-            raise SystemExit(f"private entry ({group},{creator},{element}) has no place in the generated table")
-        if attribute.vr != "UN":  # the same as no entry: not signed
-            creators[creator][group.replace("-o-", "-").lower() + ":" + element.lower()] = attribute.vr
+    for groups, creator, (first, last, _), vr, keyword in read_dcmtk(private_dic):
+        if first != last or not creator or (groups.first != groups.last and groups.parity != 1):
+            raise SystemExit(f"private entry {creator}, {keyword} has no place in the generated table")
+        if vr != "UN":  # the same as no entry: not signed
+            group = f"{groups.first:04x}" + (f"-{groups.last:04x}" if groups.first != groups.last else "")
+            creators[creator][f"{group}:{first:0{2 if first < 0x100 else 4}x}"] = vr
     texts = {}
     for creator in sorted(creators):
         elements = defaultdict(list)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from .dictionary import private_vr_of, vr_of
+from .dictionary import BUILT_IN, Dictionary
 from .tags import PIXEL_REPRESENTATION, WAVEFORM_BITS_ALLOCATED
+from .vr import TEXT
 
 _SIGNED_BY_PIXEL_REPRESENTATION = frozenset(
     {
@@ -30,26 +31,30 @@ _PLAIN_CHOICE = {"xs": "US", "lt": "OW", "px": "OW", "ox": "OB", "na": "UN", "up
 
 
 class ItemContext:
-    """What the elements read so far in one data set or item say about the VRs of later ones."""
+    """What the elements read so far in one data set or item say about the VRs of later ones; the rest is in `dictionary`."""
 
-    __slots__ = ("_creators", "_pixel_representation", "_waveform_bits")
+    __slots__ = ("_creators", "_dictionary", "_pixel_representation", "_waveform_bits")
 
-    def __init__(self) -> None:
+    def __init__(self, dictionary: Dictionary = BUILT_IN) -> None:
+        self._dictionary = dictionary
         self._creators: dict[int, str] | None = None
         self._pixel_representation = 0
         self._waveform_bits = 8
 
     def implicit_vr(self, tag: int, undefined_length: bool) -> str:
         """The VR of an element that carries none."""
+        vr = self._dictionary.plain.get(tag)
+        if vr is not None:
+            return vr
         group, element = tag >> 16, tag & 0xFFFF
         if group == 0xFFFE:
             return ""
         if element == 0:
             return "UL"
-        vr = self._private_vr(group, element) if group & 1 else vr_of(tag)
-        if vr is None:
+        vr = self._private_vr(tag) if group & 1 else self._dictionary.vr_of(tag)
+        if vr is None or vr == "UN":
             return "SQ" if undefined_length else "UN"
-        if len(vr) == 2 and vr.isupper():
+        if vr.isupper():
             return vr
         if tag in _SIGNED_BY_PIXEL_REPRESENTATION:
             return "SS" if self._pixel_representation == 1 else "US"
@@ -59,8 +64,7 @@ class ItemContext:
 
     def converted_vr(self, tag: int) -> str:
         """The VR that the dictionary has for an element of VR UN, or UN."""
-        group, element = tag >> 16, tag & 0xFFFF
-        vr = self._private_vr(group, element) if group & 1 else vr_of(tag)
+        vr = self._private_vr(tag) if tag & 0x10000 else self._dictionary.vr_of(tag)
         if vr is None:
             return "UN"
         return vr if vr.isupper() else self._choice(tag, vr)
@@ -71,24 +75,25 @@ class ItemContext:
             return "OW"
         return _PLAIN_CHOICE.get(vr, "UN")
 
-    def _private_vr(self, group: int, element: int) -> str | None:
-        if 0x10 <= element <= 0xFF:
-            return "LO"
-        if self._creators is None:
-            return None
-        creator = self._creators.get(group << 16 | element >> 8)
-        return None if creator is None else private_vr_of(group << 16 | element, creator)
+    def _private_vr(self, tag: int) -> str | None:
+        """Entries for the creator of the block come before those for the tag alone, which creators themselves have."""
+        creator = None if self._creators is None else self._creators.get(tag & 0xFFFF0000 | (tag & 0xFFFF) >> 8)
+        vr = None if creator is None else self._dictionary.private_vr_of(tag, creator)
+        return self._dictionary.vr_of(tag) if vr is None else vr
 
-    def remember(self, tag: int, value: bytes) -> None:
-        """Note an element that decides about later ones: private creators, Pixel Representation, Waveform Bits Allocated."""
+    def remember(self, tag: int, vr: str, value: bytes) -> None:
+        """Note an element that decides about later ones: private creators, Pixel Representation, Waveform Bits Allocated.
+
+        One that has another VR than they should have, from some dictionary, decides nothing.
+        """
         if tag & 0x10000:
-            if 0x10 <= tag & 0xFFFF <= 0xFF:
+            if 0x10 <= tag & 0xFFFF <= 0xFF and vr in TEXT:
                 if self._creators is None:
                     self._creators = {}
                 self._creators[tag] = value.rstrip(b" \0").decode("latin-1")
-        elif tag == PIXEL_REPRESENTATION:
+        elif tag == PIXEL_REPRESENTATION and vr == "US":
             self._pixel_representation = int.from_bytes(value[:2], "little")
-        elif tag == WAVEFORM_BITS_ALLOCATED:
+        elif tag == WAVEFORM_BITS_ALLOCATED and vr == "US":
             self._waveform_bits = int.from_bytes(value[:2], "little")
 
 

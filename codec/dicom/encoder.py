@@ -30,11 +30,13 @@ from .events import (
 )
 from .headers import element_header, item_end, item_header, sequence_end
 from .syntaxes import TransferSyntax
+from .tags import PIXEL_DATA
 from .values import Swapper, is_padded, normal_value, swapped
 from .vr import UNIT
 
-CHANGED = "the input changed while it was being signed"
+CHANGED = "the input changed while it was being read"
 _DIRECT = 1 << 12
+_DELIMITER = 8
 
 
 def form_of(syntax: TransferSyntax) -> int:
@@ -67,6 +69,31 @@ class LengthTable:
             raise PlanMismatch(CHANGED)
         self._next += 1
         return self._lengths[self._next - 1]
+
+    def add(self, places: Iterable[int], difference: int) -> None:
+        """Change the lengths at these places, of what lies inside each other from the inside out, by a number of bytes.
+
+        One that no longer fits a length field becomes undefined, which costs a delimiter (not so that of a group, place < 0).
+        """
+        for place in places:
+            number = place if place >= 0 else ~place
+            before = self._lengths[number]
+            if before == UNDEFINED:
+                continue
+            self.fill(number, before + difference)
+            if place >= 0 and self._lengths[number] == UNDEFINED:
+                difference += _DELIMITER
+
+    def skip(self, count: int) -> None:
+        """Pass over lengths in the second pass, of something that is not written."""
+        if self._next + count > len(self._lengths):
+            raise PlanMismatch(CHANGED)
+        self._next += count
+
+    @property
+    def count(self) -> int:
+        """Number of lengths reserved so far."""
+        return len(self._lengths)
 
     def check(self, place: int, length: int) -> None:
         """The second pass has written what the first one measured, else PlanMismatch."""
@@ -103,6 +130,7 @@ class DatasetEncoder:
 
     `form`: IMPLICIT, EXPLICIT or BIG. `undefined`: write sequences and items with delimiters. `measure`: write nothing, fill
     `lengths`. `group_extra`: bytes added to the group lengths of the main data set by elements that are inserted later.
+    `swap_pixels`: native Pixel Data has the other byte order than the rest of the input.
     """
 
     def __init__(
@@ -113,8 +141,11 @@ class DatasetEncoder:
         undefined: bool = False,
         measure: bool = False,
         group_extra: Mapping[int, int] | None = None,
+        swap_pixels: bool = False,
     ) -> None:
         self._form = form
+        self._big = form == BIG
+        self._swap_pixels = swap_pixels
         self._lengths = lengths
         self._undefined = undefined
         self._measure = measure
@@ -159,6 +190,29 @@ class DatasetEncoder:
     def finish(self) -> None:
         """End of the data set, or of its last group so far."""
         self._close_group(self._levels[0])
+
+    def insert(self, data: bytes) -> None:
+        """Write something that is encoded already."""
+        self._emit(data)
+
+    @property
+    def group_place(self) -> int:
+        """Where the group length is that is being measured in the innermost data set or item, -1 if none is."""
+        return self._levels[-1].group_place
+
+    @property
+    def places_around(self) -> list[int]:
+        """Where the lengths are that the size of the innermost data set or item changes, from the inside out.
+
+        Those of groups are given as ~place.
+        """
+        places = []
+        for level in reversed(self._levels):
+            if level.group_place >= 0 and level is not self._levels[-1]:
+                places.append(~level.group_place)
+            if level.place >= 0:
+                places.append(level.place)
+        return places
 
     def take(self) -> list[bytes | memoryview]:
         """The output since the last call."""
@@ -245,18 +299,23 @@ class DatasetEncoder:
             return
         value = raw[header:]
         normal = normal_value(vr, value)
-        if form == self._form and normal == value:
+        if form == self._form and normal == value and not (self._swap_pixels and tag == PIXEL_DATA):
             self._emit(raw)
             return
-        if (form == BIG) != (self._form == BIG) and vr in UNIT:
+        if self._swaps(tag, vr, form):
             normal = swapped(normal, UNIT[vr])
         self._emit(element_header(self._form, tag, vr, len(normal)) + normal)
+
+    def _swaps(self, tag: int, vr: str, form: int) -> bool:
+        """Whether the byte order of a value changes."""
+        differs = (form == BIG) != self._big
+        return vr in UNIT and (not differs if self._swap_pixels and tag == PIXEL_DATA else differs)
 
     def _value_start(self, event: ValueStart) -> None:
         _, _, tag, vr, length, form = event
         self._enter(tag)
         self._pad = b"\0" if length & 1 and is_padded(vr) else b""
-        self._swapper = Swapper(vr) if (form == BIG) != (self._form == BIG) and vr in UNIT else None
+        self._swapper = Swapper(vr) if self._swaps(tag, vr, form) else None
         self._emit(element_header(self._form, tag, vr, length + len(self._pad)))
         self._promise(length + len(self._pad))
 

@@ -42,10 +42,18 @@ _CLOSING = (SequenceEnd, ItemEnd, FragmentsEnd)
 _DISORDER = (AnomalyCode.UNORDERED, AnomalyCode.DUPLICATE)
 
 
-def read_events(read: Reader, parser: Parser, end: int | None = None, *, skip: bool = False) -> Iterator[Event]:
+def read_events(
+    read: Reader,
+    parser: Parser,
+    end: int | None = None,
+    *,
+    skip: bool = False,
+    wanted: Callable[[], bool] | None = None,
+) -> Iterator[Event]:
     """Drive a parser over the input from its offset up to `end` (None: the end of the input).
 
-    `skip` passes over large values instead of reading them; their chunks then come shortened.
+    `skip` passes over large values instead of reading them, except where `wanted` says that the one that has begun is needed;
+    their chunks then come shortened.
     """
     offset, most = parser.offset, HEADERS if skip else BLOCK
     while end is None or offset < end:
@@ -56,7 +64,7 @@ def read_events(read: Reader, parser: Parser, end: int | None = None, *, skip: b
         parser.feed(block)
         yield from parser.events()
         size = parser.skippable - 1  # the last byte is read, to see that it is there
-        if skip and size > HEADERS and (end is None or offset + size < end):
+        if skip and size > HEADERS and (end is None or offset + size < end) and not (wanted and wanted()):
             offset += size
             parser.skip(size)
     parser.close()

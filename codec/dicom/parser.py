@@ -67,7 +67,7 @@ class _Frame:
 
     __slots__ = ("context", "end", "form", "index", "last_tag", "limit", "sequence", "tag")
 
-    def __init__(self, sequence: bool, end: int, limit: int, form: int, tag: int = 0) -> None:
+    def __init__(self, sequence: bool, end: int, limit: int, form: int, tag: int = 0, context: ItemContext | None = None) -> None:
         self.sequence = sequence
         self.end = end  # offset where it ends, _NEVER if its length is undefined
         self.limit = limit if sequence else min(end, limit)  # offset that nothing inside may pass
@@ -75,7 +75,7 @@ class _Frame:
         self.tag = tag
         self.index = -1
         self.last_tag = -1
-        self.context = None if sequence else ItemContext()
+        self.context = context  # of a data set or item
 
 
 class Parser:
@@ -83,6 +83,7 @@ class Parser:
 
     def __init__(self, options: ReadOptions = READ_AS_FOUND, limits: Limits = DEFAULT_LIMITS) -> None:
         self._options = options
+        self._dictionary = options.dictionary
         self._limits = limits
         self._buffer: bytes = b""
         self._view = memoryview(b"")
@@ -121,9 +122,7 @@ class Parser:
         parser._base = offset
         parser._limits = Limits(limits.depth - depth, limits.inline, limits.meta)
         parser._encapsulated = encapsulated
-        parser._stack = [_Frame(False, _NEVER, _NEVER, form)]
-        if context is not None:
-            parser._stack[0].context = context
+        parser._stack = [_Frame(False, _NEVER, _NEVER, form, 0, context or ItemContext(options.dictionary))]
         parser._steps = parser._run_content()
         return parser
 
@@ -266,7 +265,7 @@ class Parser:
                 raise MetaHeaderMissing("no file meta information", offset=self.offset)
             return False
         start, end, last = self.offset, -1, 0
-        frame = _Frame(False, _NEVER, _NEVER, form)
+        frame = _Frame(False, _NEVER, _NEVER, form, 0, ItemContext(self._dictionary))
         self._stack.append(frame)
         while True:
             while self._available() < 2 and not self._ended:
@@ -317,13 +316,13 @@ class Parser:
             while self._available() < 8 and not self._ended:
                 yield None
             head = self._buffer[self._position : self._position + 8]
-            known = detect_syntax(head, has_meta=has_meta)
+            known = detect_syntax(head, has_meta=has_meta, dictionary=self._dictionary)
             if known is None:
                 raise NotDicom("the beginning is neither a DICOM file nor a data set", offset=self.offset)
         self._syntax = known
         self._encapsulated = known.encapsulated
         form = (EXPLICIT if known.little_endian else BIG) if known.explicit else IMPLICIT
-        self._stack.append(_Frame(False, _NEVER, _NEVER, form))
+        self._stack.append(_Frame(False, _NEVER, _NEVER, form, 0, ItemContext(self._dictionary)))
         if known.deflated:
             self._base = self.offset
             rest = self._buffer[self._position :]
@@ -410,7 +409,7 @@ class Parser:
         if frame.end < end < _NEVER:
             yield Anomaly(b"", offset, AnomalyCode.LONG_ITEM, frame.tag)
         frame.index += 1
-        self._stack.append(_Frame(False, end, frame.limit, frame.form))
+        self._stack.append(_Frame(False, end, frame.limit, frame.form, 0, ItemContext(self._dictionary)))
         yield ItemStart(raw, offset, frame.index, length, frame.form)
 
     def _run_fragment(self, frame: _Frame) -> Iterator[Event | None]:
@@ -480,7 +479,7 @@ class Parser:
             raw = self._buffer[position : position + total]
             self._position = position + total
             if form == IMPLICIT or convert_un:
-                context.remember(tag, raw[size:])
+                context.remember(tag, vr, raw[size:])
             yield Element(raw, offset, tag, vr, size, form)
 
     def _check_order(self, frame: _Frame, tag: int, vr: str, length: int, form: int) -> Iterator[Event]:

@@ -10,7 +10,7 @@ class TransferSyntax(NamedTuple):
 
     `encapsulated`: Pixel Data of the top level is a sequence of fragments. `deflated`: everything behind the file
     meta information is one raw deflate stream. `big_endian_pixels`: native Pixel Data is big endian in a little
-    endian data set.
+    endian data set. `referenced`: Pixel Data is elsewhere, at Pixel Data Provider URL (0028,7FE0).
     """
 
     uid: str
@@ -20,6 +20,7 @@ class TransferSyntax(NamedTuple):
     encapsulated: bool = False
     deflated: bool = False
     big_endian_pixels: bool = False
+    referenced: bool = False
 
 
 _ROOT: Final = "1.2.840.10008.1.2"
@@ -36,10 +37,10 @@ GE_PRIVATE: Final = TransferSyntax(
 )
 
 _JPIP: Final = (
-    TransferSyntax(f"{_ROOT}.4.94", "JPIP Referenced"),
-    TransferSyntax(f"{_ROOT}.4.95", "JPIP Referenced Deflate", deflated=True),
-    TransferSyntax(f"{_ROOT}.4.204", "JPIP HTJ2K Referenced"),
-    TransferSyntax(f"{_ROOT}.4.205", "JPIP HTJ2K Referenced Deflate", deflated=True),
+    TransferSyntax(f"{_ROOT}.4.94", "JPIP Referenced", referenced=True),
+    TransferSyntax(f"{_ROOT}.4.95", "JPIP Referenced Deflate", deflated=True, referenced=True),
+    TransferSyntax(f"{_ROOT}.4.204", "JPIP HTJ2K Referenced", referenced=True),
+    TransferSyntax(f"{_ROOT}.4.205", "JPIP HTJ2K Referenced Deflate", deflated=True, referenced=True),
 )
 
 _ENCAPSULATED: Final = {

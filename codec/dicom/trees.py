@@ -96,6 +96,11 @@ class TreeCollector:
         self._start: ValueStart | None = None
         self.tree: Sequence | None = None
 
+    @property
+    def left(self) -> int:
+        """Bytes that may still be kept."""
+        return self._left
+
     def feed(self, event: Event) -> bool:
         """Take an event; True if it was the last one and `tree` is complete."""
         kind = type(event)

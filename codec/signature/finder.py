@@ -7,6 +7,7 @@ input before it is read a second time, through the `read` function the caller pr
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -38,11 +39,10 @@ from ..dicom.texts import TextGate
 from ..errors import LimitExceeded
 from .algorithms import MAC_ALGORITHMS
 from .items import MacParameters, SignatureItem, digested_events, read_mac_parameters, read_signature
+from .location import Location
 from .mac import Form, Mac
+from .profiles import DatasetFacts
 from .stream import StreamEncoder
-
-Location = tuple[tuple[int, int], ...]
-"""(sequence tag, item number from 0) for each level; empty for the main data set."""
 
 
 class DigestForm(NamedTuple):
@@ -72,7 +72,16 @@ class FoundSignature(NamedTuple):
     unsignable: tuple[int, ...]
 
 
-_TAGGED = frozenset({Element, ValueStart, FragmentsStart})
+_PIXELS = frozenset({Element, ValueStart, FragmentsStart})
+TAGGED = _PIXELS | {SequenceStart}
+"""Events with which a data element begins."""
+
+VERIFICATION_FLAG = 0x0040A493
+
+
+def first_value(value: bytes) -> str:
+    """The first value of a text, without padding."""
+    return value.split(b"\\")[0].strip(b" \0").decode("latin-1")
 
 
 class PixelFacts:
@@ -136,7 +145,7 @@ class LevelDigester:
             self._nesting += 1
         elif kind is SequenceEnd:
             self._nesting -= 1
-        elif kind in _TAGGED and event.tag == PIXEL_DATA:  # type: ignore[union-attr]
+        elif kind in _PIXELS and event.tag == PIXEL_DATA:  # type: ignore[union-attr]
             self.pixels.note(event, self._depth + self._nesting)
         for encoder in self._encoders:
             encoder.feed(event)
@@ -187,8 +196,8 @@ class SignatureFinder:
     """Takes the events of an object in ascending tag order; `found` holds its signatures in the order dcmsign lists them.
 
     `read` gives access to bytes of the (inflated) input from `keep_from` on. With `ordered` the events come in another order
-    than in the file, and every signed level is read again. `limit` bounds the bytes of each of the two sequences of a level,
-    `macs` the different MAC parameters of a level, `signatures` all signatures together.
+    than in the file, and every signed level is read again. `facts`: collect what profiles look at. `limit` bounds the bytes of
+    each of the two sequences of a level, `macs` the different MAC parameters of a level, `signatures` all signatures together.
     """
 
     def __init__(
@@ -199,6 +208,7 @@ class SignatureFinder:
         limits: Limits = DEFAULT_LIMITS,
         ordered: bool = False,
         old_format: bool = False,
+        facts: bool = False,
         limit: int = 4 << 20,
         macs: int = 1024,
         signatures: int = 4096,
@@ -222,6 +232,8 @@ class SignatureFinder:
         self._texts: dict[int, int] = {}
         self._gate = TextGate(self._texts, measure=True)
         self._found: list[FoundSignature] = []
+        self._main_tags: array[int] | None = array("L") if facts else None
+        self._verification_flag: str | None = None
         self.ignored = 0
 
     @property
@@ -239,7 +251,7 @@ class SignatureFinder:
     @property
     def found(self) -> list[FoundSignature]:
         """All signatures, depth first in ascending tag order."""
-        return sorted(self._found, key=lambda signature: _search_order(signature.location))
+        return sorted(self._found, key=lambda signature: search_order(signature.location))
 
     def feed(self, event: Event) -> None:
         """Take the next event of the parser."""
@@ -255,6 +267,8 @@ class SignatureFinder:
         if kind is Anomaly:
             return
         self._offset = event.offset
+        if self._main_tags is not None and kind in TAGGED and self._levels and not self._sequences:
+            self._note(event, self._main_tags)  # type: ignore[arg-type]
         for digester in self._active:
             digester.feed(event)
         if self._collector is not None:
@@ -278,6 +292,16 @@ class SignatureFinder:
             self._close_level(event.offset)
         elif len(self._levels) == 1 and self._head_open and isinstance(event, (Element, ValueStart, FragmentsStart)):
             self._head_open = event.tag < MAC_PARAMETERS_SEQUENCE
+
+    def _note(self, event: Element | ValueStart | SequenceStart | FragmentsStart, tags: array[int]) -> None:
+        tags.append(event.tag)
+        if event.tag == VERIFICATION_FLAG and isinstance(event, Element):
+            self._verification_flag = first_value(event.value)
+
+    @property
+    def facts(self) -> DatasetFacts:
+        """What profiles look at in the main data set, once all events have been fed; only if asked for with `facts`."""
+        return DatasetFacts(frozenset(self._main_tags or ()), self._verification_flag)
 
     # ------------------------------------------------------------------ levels
 
@@ -371,6 +395,6 @@ class SignatureFinder:
             digester.feed(event)
 
 
-def _search_order(location: Location) -> tuple[int, ...]:
+def search_order(location: Location) -> tuple[int, ...]:
     """Key that sorts locations depth first, each level's own signatures at the place of (FFFA,FFFA)."""
     return (*(part for step in location for part in step), DIGITAL_SIGNATURES_SEQUENCE)

@@ -11,12 +11,13 @@ from ..dicom.events import BIG, Element, Event, FragmentsStart, SequenceEnd, Seq
 from ..dicom.headers import element_header
 from ..dicom.tags import DIGITAL_SIGNATURES_SEQUENCE, MAC_PARAMETERS_SEQUENCE
 from ..errors import PlanMismatch
+from .finder import TAGGED
 from .items import complete_signature, new_mac_parameters, new_signature
+from .level import SIGNATURE_SEQUENCES
 from .mac import Mac
 from .stream import StreamEncoder
-from .survey import SIGNATURE_GROUP_LENGTH, SIGNATURE_SEQUENCES, Survey
+from .survey import SIGNATURE_GROUP_LENGTH, Survey
 
-_TAGGED = frozenset({Element, ValueStart, SequenceStart, FragmentsStart})
 Buffers = list[bytes | memoryview]
 
 
@@ -51,6 +52,35 @@ def encode_sequence(tag: int, items: list[trees.Item], form: int, *, undefined: 
     return b"".join(encoder.take())
 
 
+class Digester:
+    """Computes the digest of a new signature: the data elements of its level, then its own item (PS3.3 C.12.1.1.3.1.1)."""
+
+    def __init__(self, plan: SigningPlan, dump: Callable[[bytes | memoryview], object] | None = None) -> None:
+        self._plan = plan
+        self._kind = form_of(plan.mac_syntax)
+        self._mac = Mac(plan.algorithm, frozenset(plan.tags), incomplete=plan.incomplete, tee=dump)
+        stream = StreamEncoder([self._mac], kind=self._kind, old_format=plan.old_format)
+        self.feed = stream.feed
+        self._stream = stream
+
+    @property
+    def wants_value(self) -> bool:
+        """Whether the value that has just begun is digested."""
+        return self._stream.wants_value
+
+    def digest(self, item: trees.Item) -> bytes:
+        """All data elements of the level have been fed: the digest, `item` being the new signature."""
+        if self._mac.unsignable:
+            raise PlanMismatch("a data element became unsignable while it was being signed")
+        (form,) = self._mac.forms
+        end = Mac.continuing(self._plan.algorithm, form)
+        stream = StreamEncoder([end], kind=self._kind, old_format=self._plan.old_format)
+        for event in trees.item_events(item):
+            stream.feed(event)
+        end.forms[0].flush()
+        return end.forms[0].digest.digest()
+
+
 class Tail(Protocol):
     """Keeps bytes until they are written out."""
 
@@ -74,21 +104,24 @@ class Splicer:
         plan: SigningPlan,
         tail: Tail,
         *,
-        undefined_lengths: bool = False,
         dump: Callable[[bytes | memoryview], object] | None = None,
     ) -> None:
         self._survey = survey
         self._plan = plan
-        self._form = form_of(survey.syntax)
-        self._undefined = undefined_lengths
+        self._form = form_of(survey.output)
+        self._undefined = survey.undefined_lengths
         parameters = new_mac_parameters(plan.mac_id, plan.mac_syntax.uid, plan.algorithm, plan.tags)
         self._parameters = encode_sequence(
-            MAC_PARAMETERS_SEQUENCE, [*survey.parameters, parameters], self._form, undefined=undefined_lengths
+            MAC_PARAMETERS_SEQUENCE, [*survey.level.parameters, parameters], self._form, undefined=self._undefined
         )
-        extra = {MAC_PARAMETERS_SEQUENCE >> 16: len(self._parameters)}
-        self._encoder = DatasetEncoder(self._form, survey.lengths, undefined=undefined_lengths, group_extra=extra)
-        self._mac = Mac(plan.algorithm, frozenset(plan.tags), incomplete=plan.incomplete, tee=dump)
-        self._stream = StreamEncoder([self._mac], kind=self._mac_kind, old_format=plan.old_format)
+        self._encoder = DatasetEncoder(
+            self._form,
+            survey.lengths,
+            undefined=self._undefined,
+            group_extra={MAC_PARAMETERS_SEQUENCE >> 16: len(self._parameters)},
+            swap_pixels=survey.swap_pixels,
+        )
+        self._digester = Digester(plan, dump)
         self._item = new_signature(plan.mac_id, plan.uid, plan.date_time, plan.purpose)
         self._depth = 0
         self._dropping = False
@@ -102,17 +135,13 @@ class Splicer:
         self._count = 0
         self._taken = 0
 
-    @property
-    def _mac_kind(self) -> int:
-        return form_of(self._plan.mac_syntax)
-
     def feed(self, event: Event) -> None:
         """Take the next event behind the start of the data set."""
         kind = type(event)
-        if self._depth == 0 and kind in _TAGGED:
+        if self._depth == 0 and kind in TAGGED:
             self._enter(event)  # type: ignore[arg-type]
         if not self._dropping:
-            self._stream.feed(event)
+            self._digester.feed(event)
             self._encoder.feed(event)
         if kind is SequenceStart:
             self._depth += 1
@@ -123,7 +152,7 @@ class Splicer:
 
     def _compare(self) -> None:
         """The element of the main data set is the one that the survey, which lists sequences at their ends, has found here."""
-        if self._count >= len(self._survey.tags) or self._tag != self._survey.tags[self._count]:
+        if self._count >= len(self._survey.level.tags) or self._tag != self._survey.level.tags[self._count]:
             raise PlanMismatch(CHANGED)
         self._count += 1
 
@@ -175,27 +204,18 @@ class Splicer:
 
     def digest(self) -> bytes:
         """End of the data set: the digest to be signed. Raises PlanMismatch if the input is not what the survey saw."""
-        if self._count != len(self._survey.tags) or not self._survey.lengths.used_up:
+        if self._count != len(self._survey.level.tags) or not self._survey.lengths.used_up:
             raise PlanMismatch(CHANGED)
-        if self._mac.unsignable:
-            raise PlanMismatch("a data element became unsignable while it was being signed")
         self._encoder.finish()
         if self._parameters:
             self._insert_parameters()
-        (form,) = self._mac.forms
-        item = Mac.continuing(self._plan.algorithm, form)
-        stream = StreamEncoder([item], kind=self._mac_kind, old_format=self._plan.old_format)
-        for event in trees.item_events(self._item):
-            stream.feed(event)
-        end = item.forms[0]
-        end.flush()
-        return end.digest.digest()
+        return self._digester.digest(self._item)
 
     def finish(self, certificate: bytes, signature: bytes) -> Iterator[bytes | memoryview]:
         """The rest of the output, given the DER certificate and the signature value over the digest."""
         item = complete_signature(self._item, certificate, signature)
         sequence = encode_sequence(
-            DIGITAL_SIGNATURES_SEQUENCE, [*self._survey.signatures, item], self._form, undefined=self._undefined
+            DIGITAL_SIGNATURES_SEQUENCE, [*self._survey.level.signatures, item], self._form, undefined=self._undefined
         )
         yield from self.take()
         if self._group is not None:

@@ -1,4 +1,4 @@
-"""What has to be known about an object before a signature can be written into it in one forward pass.
+"""What has to be known about an object before it can be written in one forward pass.
 
 Data Elements Signed stand in front of most of the elements they list, defined lengths in front of their contents, and the file
 meta information repeats UIDs of the data set: a first pass over the headers finds them all (large binary values are skipped).
@@ -6,66 +6,54 @@ meta information repeats UIDs of the data set: a first pass over the headers fin
 
 from __future__ import annotations
 
-from array import array
-from collections.abc import Iterable
-
-from ..dicom import syntaxes, trees
+from ..dicom import syntaxes
 from ..dicom.encoder import DatasetEncoder, LengthTable, form_of
-from ..dicom.events import (
-    Anomaly,
-    DatasetStart,
-    Element,
-    End,
-    Event,
-    FragmentsStart,
-    Preamble,
-    SequenceEnd,
-    SequenceStart,
-    ValueStart,
-)
+from ..dicom.events import Anomaly, DatasetStart, Element, End, Event, FragmentsStart, Preamble, ValueStart
 from ..dicom.tags import (
     DIGITAL_SIGNATURES_SEQUENCE,
-    MAC_PARAMETERS_SEQUENCE,
     MEDIA_STORAGE_SOP_CLASS_UID,
     MEDIA_STORAGE_SOP_INSTANCE_UID,
+    PIXEL_DATA,
+    PIXEL_DATA_PROVIDER_URL,
     SOP_CLASS_UID,
     SOP_INSTANCE_UID,
     text,
 )
-from ..errors import ElementNotFound, NothingToSign, UnsignableElement
-from .finder import PixelFacts
-from .items import read_mac_parameters, read_signature
-from .signable import signable_tag
+from ..errors import UnsupportedSyntax
+from .level import SIGNATURE_SEQUENCES, LevelSurvey
 
-SIGNATURE_SEQUENCES = frozenset({MAC_PARAMETERS_SEQUENCE, DIGITAL_SIGNATURES_SEQUENCE})
 SIGNATURE_GROUP_LENGTH = DIGITAL_SIGNATURES_SEQUENCE & 0xFFFF0000
 _REPLACED = SIGNATURE_SEQUENCES | {SIGNATURE_GROUP_LENGTH}
 """Written anew, so plain elements with these tags are left out."""
 
-_TAGGED = frozenset({Element, ValueStart, SequenceStart, FragmentsStart})
+_PLAIN = frozenset({Element, ValueStart, FragmentsStart})
+_NOTED = frozenset({SOP_CLASS_UID, SOP_INSTANCE_UID, PIXEL_DATA, PIXEL_DATA_PROVIDER_URL})
+_PIXEL_VRS = frozenset({"OB", "OW", "OV"})
+
+WRITABLE = (syntaxes.EXPLICIT_LE, syntaxes.EXPLICIT_BE, syntaxes.IMPLICIT_LE)
+"""Transfer syntaxes that data sets without encapsulated Pixel Data can be converted to."""
 
 
-class Survey:
-    """Takes all events of an object in ascending tag order (texts in normal form) and remembers what signing needs."""
+class ObjectSurvey:
+    """Takes all events of an object in ascending tag order (texts in normal form) and measures it as it will be written.
 
-    def __init__(self, *, undefined_lengths: bool = False, limit: int = 4 << 20) -> None:
+    `undefined_lengths`: write sequences and items with delimiters. `output`: transfer syntax to write, that of the input if None.
+    """
+
+    def __init__(self, *, undefined_lengths: bool = False, output: syntaxes.TransferSyntax | None = None) -> None:
         self.lengths = LengthTable()
-        self.pixels = PixelFacts()
         self.preamble: bytes | None = None
         self.syntax = syntaxes.EXPLICIT_LE
+        self.output = output or self.syntax
         self.start = 0
-        self.parameters: list[trees.Item] = []
-        self.signatures: list[trees.Item] = []
-        self.tags = array("L")
-        self._usable = bytearray()
-        self._undefined = undefined_lengths
-        self._limit = limit
-        self._encoder: DatasetEncoder | None = None
-        self._depth = 0
-        self._tag = 0
-        self._holds_un = False
-        self._collector: trees.TreeCollector | None = None
+        self.undefined_lengths = undefined_lengths
+        self._same_output = output is None
         self._uids: dict[int, bytes] = {}
+        self._fragments = False
+        self._pixels = False
+        self._unknown_pixels = False
+        self._provider = False
+        self._encoder: DatasetEncoder | None = None
 
     @property
     def started(self) -> bool:
@@ -80,21 +68,14 @@ class Survey:
         if self._encoder is None:
             self._before_dataset(event)
             return
-        if kind in _TAGGED:
+        if kind in _PLAIN and event.tag in _NOTED:  # type: ignore[union-attr]
             self._note(event)  # type: ignore[arg-type]
-        if self._collector is not None:
-            if self._collector.feed(event):
-                self._collected()
-        elif not (self._depth == 0 and kind is Element and event.tag in _REPLACED):  # type: ignore[union-attr]
-            self._encoder.feed(event)
-        if kind is SequenceStart:
-            self._depth += 1
-        elif kind is SequenceEnd:
-            self._depth -= 1
-            if self._depth == 0:
-                self._list(self._tag, not self._holds_un)
-        elif kind is End:
+        self._take(event, self._encoder)
+        if kind is End:
             self._encoder.finish()
+
+    def _take(self, event: Event, encoder: DatasetEncoder) -> None:
+        encoder.feed(event)
 
     def _before_dataset(self, event: Event) -> None:
         if isinstance(event, Preamble):
@@ -103,38 +84,48 @@ class Survey:
             self._uids.setdefault(event.tag, event.value)
         elif isinstance(event, DatasetStart):
             self.syntax = syntaxes.SYNTAXES[event.syntax]
+            if self._same_output:
+                self.output = self.syntax
             self.start = event.offset
-            self._encoder = DatasetEncoder(form_of(self.syntax), self.lengths, undefined=self._undefined, measure=True)
+            self._encoder = DatasetEncoder(
+                form_of(self.output), self.lengths, undefined=self.undefined_lengths, measure=True, swap_pixels=self.swap_pixels
+            )
 
-    def _note(self, event: Element | ValueStart | SequenceStart | FragmentsStart) -> None:
-        tag, vr = event.tag, event.vr
-        self.pixels.note(event, self._depth)
-        if vr == "UN" and not isinstance(event, FragmentsStart):
-            self._holds_un = True
-        if tag in (SOP_CLASS_UID, SOP_INSTANCE_UID) and isinstance(event, Element):
+    def _note(self, event: Element | ValueStart | FragmentsStart) -> None:
+        tag = event.tag
+        if tag == PIXEL_DATA:
+            self._pixels = True
+            if isinstance(event, FragmentsStart):
+                self._fragments = True
+            elif event.vr not in _PIXEL_VRS:
+                self._unknown_pixels = True
+        elif tag == PIXEL_DATA_PROVIDER_URL:
+            self._provider = True
+        elif isinstance(event, Element):
             self._uids.setdefault(tag, event.value)
-        if self._depth:
+
+    # ------------------------------------------------------------------ answers
+
+    @property
+    def swap_pixels(self) -> bool:
+        """Whether native Pixel Data has another byte order than what surrounds it in the input, but not in the output."""
+        return self.syntax.big_endian_pixels and not self.output.big_endian_pixels
+
+    @property
+    def drops_encapsulation(self) -> bool:
+        """Whether an encapsulated transfer syntax is replaced although there is no Pixel Data."""
+        return self.syntax.encapsulated and not self.output.encapsulated and not self._pixels
+
+    def check_conversion(self) -> None:
+        """Raise UnsupportedSyntax if the object cannot be written in the output's transfer syntax."""
+        if self.output == self.syntax:
             return
-        if isinstance(event, SequenceStart):
-            self._tag, self._holds_un = tag, False
-            if tag in SIGNATURE_SEQUENCES:
-                self._collector = trees.TreeCollector(self._limit)
-        else:
-            self._list(tag, vr != "UN")
-
-    def _list(self, tag: int, usable: bool) -> None:
-        self.tags.append(tag)
-        self._usable.append(usable and signable_tag(tag))
-
-    def _collected(self) -> None:
-        assert self._collector is not None
-        tree = self._collector.tree
-        assert tree is not None
-        if tree.tag == MAC_PARAMETERS_SEQUENCE:
-            self.parameters = tree.items
-        else:
-            self.signatures = tree.items
-        self._collector = None
+        name = self.output.name
+        if self._unknown_pixels:
+            message = "Wrong class for pixel data element, cannot change representation"
+            raise UnsupportedSyntax(message, syntax=name, element=text(PIXEL_DATA))
+        if self._fragments or (self._provider and self.syntax.referenced):
+            raise UnsupportedSyntax(f"no conversion to transfer syntax {name}", syntax=name)
 
     @property
     def measured_group(self) -> int:
@@ -146,36 +137,29 @@ class Survey:
         if self._encoder is not None:
             self._encoder.finish()
 
-    # ------------------------------------------------------------------ answers
-
-    def selection(self, wanted: Iterable[int] | None) -> list[int]:
-        """Tags to sign, ascending: the wanted ones, or everything signable for None.
-
-        Raises NothingToSign if the level has no element, UnsignableElement or ElementNotFound for a wanted one.
-        """
-        if not self.tags:
-            raise NothingToSign("the data set has no data elements")
-        if wanted is None:
-            return [tag for tag, usable in zip(self.tags, self._usable, strict=True) if usable]
-        listed = list(wanted)
-        chosen = set(listed)
-        for tag, usable in zip(self.tags, self._usable, strict=True):
-            if tag in chosen and not usable:
-                raise UnsignableElement("a listed data element cannot be signed", element=text(tag))
-        absent = chosen.difference(self.tags)
-        if absent:
-            names = ", ".join(text(tag) for tag in listed if tag in absent)
-            raise ElementNotFound("a data element to be signed is absent", element=names)
-        return sorted(chosen)
-
-    def mac_ids(self) -> list[int | None]:
-        """MAC ID numbers in use at the level, by either sequence."""
-        used: list[int | None] = [read_mac_parameters(item).mac_id for item in self.parameters]
-        return used + [read_signature(item).mac_id for item in self.signatures]
-
     def sop_uids(self) -> tuple[bytes | None, bytes | None]:
         """SOP Class and Instance UID: the first ones in the data set, else those of the old meta information."""
         return (
             self._uids.get(SOP_CLASS_UID, self._uids.get(MEDIA_STORAGE_SOP_CLASS_UID)),
             self._uids.get(SOP_INSTANCE_UID, self._uids.get(MEDIA_STORAGE_SOP_INSTANCE_UID)),
         )
+
+
+class Survey(ObjectSurvey):
+    """The survey of an object whose main data set gets a signature; its signature sequences are not measured."""
+
+    def __init__(
+        self, *, undefined_lengths: bool = False, output: syntaxes.TransferSyntax | None = None, limit: int = 4 << 20
+    ) -> None:
+        super().__init__(undefined_lengths=undefined_lengths, output=output)
+        self.level = LevelSurvey(limit=limit)
+
+    def _take(self, event: Event, encoder: DatasetEncoder) -> None:
+        level = self.level
+        if level.collecting:
+            level.feed(event)
+            return
+        top = not level.depth
+        level.feed(event)
+        if not level.collecting and not (top and type(event) in _PLAIN and event.tag in _REPLACED):  # type: ignore[union-attr]
+            encoder.feed(event)

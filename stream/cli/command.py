@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
+import functools
 import logging
-import os
 import sys
 from collections.abc import Callable, Sequence
 
@@ -61,7 +60,7 @@ def run(argv: Sequence[str]) -> ExitCode:
     try:
         return _evaluate(line)
     except UsageError as error:
-        return _usage_error(error) if log.shows(logging.ERROR) else ExitCode.USAGE
+        return ExitCode.USAGE if log.hides_errors() else _usage_error(error)
     except preparation.Stop as stop:
         return stop.code
 
@@ -69,6 +68,11 @@ def run(argv: Sequence[str]) -> ExitCode:
 def _evaluate(line: CommandLine) -> ExitCode:
     evaluation = Evaluation(line)
     log.LIBRARY.setLevel(evaluation.log_level())
+    config = evaluation.single("--log-config")
+    if config is not None:
+        from . import log_config  # rarely used
+
+        log_config.install(config, output_taken=line.parameters[1:] == (messages.STANDARD_STREAM,))
     if line.rightmost(BY_NAME["--arguments"]) is not None:
         shown = "".join(f"'{argument}' " for argument in line.arguments if argument)
         log.write(logging.INFO, messages.ARGUMENTS.format(len(line.arguments), shown))
@@ -77,11 +81,15 @@ def _evaluate(line: CommandLine) -> ExitCode:
     evaluation.settle(ENCODING, FORMAT, POLICY, TIMESTAMP_POLICY, TRUST)
     trust = preparation.load_trust(evaluation)
     evaluation.settle(PASSWORD, PROFILE, MAC, PURPOSE, TAGS)
-    tags = preparation.load_tags(evaluation)
+    dictionary = functools.cache(preparation.load_dictionary)  # read when it is first needed, once
+    tags = preparation.load_tags(evaluation, dictionary)
     evaluation.settle(TIMESTAMP, TIMESTAMP_MAC, TIMESTAMP_NONCE, TIMESTAMP_CERTIFICATE, TIMESTAMP_ID)
     evaluation.settle(WRITE_SYNTAX, LENGTHS, OTHER_OUTPUT)
     evaluation.check_availability()
     log.COMMAND.debug(usage.header() + "\n")
+    names, loaded = dictionary()
+    if not loaded:
+        log.COMMAND.warning(messages.NO_DICTIONARY)
     source, target = (*line.parameters, "")[:2]
     if not source:
         log.COMMAND.critical(messages.EMPTY_INPUT_NAME)
@@ -89,7 +97,7 @@ def _evaluate(line: CommandLine) -> ExitCode:
     log.COMMAND.info(messages.OPEN_INPUT.format(source))
     from . import operations  # what only prints usage or an error needs none of this
 
-    return operations.carry_out(operations.Job(evaluation, source, target, trust, tags))
+    return operations.carry_out(operations.Job(evaluation, source, target, trust, tags, names))
 
 
 def _usage_error(error: UsageError) -> ExitCode:
@@ -104,8 +112,6 @@ def _print(text: str) -> ExitCode:
         sys.stdout.flush()
     except OSError as error:
         log.COMMAND.critical(messages.WRITING.format(text=error.strerror, name=messages.STANDARD_STREAM))
-        # the interpreter would try to write the rest when it ends
-        with contextlib.suppress(OSError, ValueError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        log.silence(sys.stdout)
         return ExitCode.CANNOT_WRITE_OUTPUT
     return ExitCode.OK

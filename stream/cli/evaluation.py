@@ -25,6 +25,7 @@ class Evaluation:
         self._line = line
         self._choices: dict[str, Occurrence] = {}
         self._effective: set[str] = set()
+        self._met: list[Occurrence] = []
         self._unavailable: list[str] = []
 
     def settle(self, *blocks: Block) -> None:
@@ -43,6 +44,7 @@ class Evaluation:
                     if choice is not None and found.position < choice.position:
                         continue
                     choice = found
+                    self._met.append(found)
                 elif not option.available:
                     self._unavailable.append(option.long)
                 self._check(found)
@@ -67,6 +69,8 @@ class Evaluation:
             raise UsageError(messages.OUTPUT_REQUIRED.format(option.long))
         if option.long == "--sig-purpose":
             purpose_code(found.values[0])
+        if option.warning:
+            log.COMMAND.warning(option.warning)
 
     def check_output(self) -> None:
         """Raise UsageError if an output is named although the command has none."""
@@ -95,6 +99,16 @@ class Evaluation:
         found = self._line.rightmost(BY_NAME[name])
         return None if found is None else found.values[0]
 
+    def given(self, name: str) -> bool:
+        """Whether an option occurs at all."""
+        return self._line.rightmost(BY_NAME[name]) is not None
+
+    @property
+    def key_files(self) -> tuple[str, str] | None:
+        """Private key and certificate of the last signing command that was met, even if another command replaces it."""
+        found = [met.values for met in self._met if met.option.long in ("--sign", "--sign-item")]
+        return (found[-1][0], found[-1][1]) if found else None
+
     def every(self, name: str) -> Iterable[str]:
         """The values of all occurrences of an option, from right to left."""
         return (found.values[0] for found in self._line.right_to_left(BY_NAME[name]))
@@ -122,7 +136,7 @@ class Evaluation:
             raise UsageError(messages.NOT_ALLOWED_WITH.format("--log-config", "--log-level"))
         if verbosity:
             raise UsageError(messages.NOT_ALLOWED_WITH.format("--log-config", messages.VERBOSITY))
-        if not os.path.isfile(file):
+        if not os.path.exists(file) or os.path.isdir(file):
             raise UsageError(messages.NO_LOG_CONFIG)
         if not os.access(file, os.R_OK):
             raise UsageError(messages.UNREADABLE_LOG_CONFIG)

@@ -22,10 +22,13 @@ class ExitCode(enum.IntEnum):
     CANNOT_WRITE_DUMP = 46
     INTERNAL = 70
     """A defect of this program: EX_SOFTWARE of sysexits, a value none of dcmsign's codes uses."""
+    REMOVAL_FAILED = 83
+    SIGNATURE_NOT_FOUND = 84
     SIGNING_FAILED = 85
     TAG_FILE_SYNTAX = 86
     NO_SIGNATURE = 100
     VERIFICATION_FAILED = 101
+    PROFILE_NOT_FULFILLED = 102
     INTERRUPTED = 130
     """SIGINT, as shells report it."""
 
@@ -71,14 +74,23 @@ FAILURES: dict[type[errors.Error], Failure] = {
     errors.UnsupportedKey: _signing(messages.UNSUPPORTED_KEY),
     errors.NothingToSign: _signing(messages.NOTHING_TO_SIGN),
     errors.UnsignableElement: _signing(messages.UNSIGNABLE_ELEMENT, messages.UNSIGNABLE, logging.INFO),
+    errors.UnsignableRequiredElement: _signing(messages.UNSIGNABLE_ELEMENT, messages.UNSIGNABLE_REQUIRED, logging.INFO),
+    errors.ItemNotFound: _signing(messages.ITEM_NOT_FOUND, messages.REASON),
+    errors.UnsuitableDataset: _signing(messages.UNSUITABLE_DATA_SET),
+    errors.RequiredAttributeMissing: _signing(messages.REQUIRED_MISSING, detail=""),
     errors.ElementNotFound: _signing(messages.ELEMENT_NOT_FOUND, messages.ABSENT),
     errors.UnusableMacSyntax: _signing(messages.UNUSABLE_MAC_SYNTAX),
     errors.NoMacIdLeft: _signing(messages.NO_MAC_ID_LEFT),
     errors.CryptoFailure: _signing(messages.CRYPTO_FAILURE),
     errors.AlgorithmUnavailable: _signing(messages.MAC_UNSUPPORTED),
     errors.BadCertificateFile: Failure(ExitCode.CANNOT_READ_INPUT, logging.CRITICAL, messages.UNREADABLE_CERTIFICATE),
+    errors.BadRevocationListFile: Failure(ExitCode.CANNOT_READ_INPUT, logging.CRITICAL, messages.UNREADABLE_REVOCATION_LIST),
     errors.BadKeyFile: Failure(ExitCode.CANNOT_READ_INPUT, logging.CRITICAL, messages.UNREADABLE_KEY),
-    errors.UnsupportedSyntax: Failure(ExitCode.CANNOT_WRITE_OUTPUT, logging.CRITICAL, messages.NO_CONVERSION),
+    errors.UnsupportedSyntax: Failure(
+        ExitCode.CANNOT_WRITE_OUTPUT, logging.CRITICAL, messages.NO_CONVERSION, detail=messages.NO_CONVERSION_REASON
+    ),
+    errors.RemovalError: Failure(ExitCode.REMOVAL_FAILED, logging.ERROR, messages.REMOVING),
+    errors.SignatureNotFound: Failure(ExitCode.SIGNATURE_NOT_FOUND, logging.ERROR, messages.REASON_ONLY),
 }
 
 

@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ...codec.dicom import tags as dicom_tags
-from ...codec.dicom.dictionary import keyword_of
 from ...codec.dicom.syntaxes import SYNTAXES
-from ..reports import Remark, SignatureReport, Verdict, VerificationReport
+from ..reports import Remark, RemovalReport, SignatureReport, Verdict, VerificationReport
 from . import messages
 from .exit_codes import ExitCode
+from .tags import parse_tag
 
 if TYPE_CHECKING:
-    from .. import Certificate
+    from .. import Certificate, Dictionary
 
 Line = tuple[int, str]
 """Level and text of a message."""
@@ -51,32 +51,48 @@ CHAIN_EXPIRED = "certificate has expired"
 SERIAL_NUMBERS = range(-(2**63), 2**63)
 
 
-def lines(report: VerificationReport, *, details: bool) -> Iterator[Line]:
-    """All lines about a data set. `details`: labels of the verdict are padded as those of the detail lines."""
+def lines(report: VerificationReport, dictionary: Dictionary, *, details: bool) -> Iterator[Line]:
+    """All lines about a data set. `dictionary` has the names; `details`: verdicts are aligned with the detail lines."""
     if not report.signatures:
         yield (ERROR, messages.SIGNATURE_REQUIRED) if report.required else (WARNING, messages.NO_SIGNATURES)
         return
     for signature in report.signatures:
-        yield from _signature(signature, WIDTH_OF_DETAILS if details else WIDTH_OF_VERDICT)
+        yield from _signature(signature, dictionary, WIDTH_OF_DETAILS if details else WIDTH_OF_VERDICT)
     corrupted = sum(not signature.ok for signature in report.signatures)
     yield INFO, messages.VERIFIED.format(len(report.signatures), corrupted)
+    if report.missing_profile is not None:
+        yield ERROR, messages.PROFILE_REQUIRED.format(report.missing_profile.title)
 
 
 def exit_code(report: VerificationReport) -> ExitCode:
     """The exit code of a verification."""
     if report.ok:
         return ExitCode.OK
-    return ExitCode.VERIFICATION_FAILED if report.signatures else ExitCode.NO_SIGNATURE
+    if not report.signatures:
+        return ExitCode.NO_SIGNATURE
+    return ExitCode.VERIFICATION_FAILED if report.missing_profile is None else ExitCode.PROFILE_NOT_FULFILLED
 
 
-def _signature(signature: SignatureReport, width: int) -> Iterator[Line]:
+def removal_lines(report: RemovalReport, dictionary: Dictionary, *, numbered: bool) -> Iterator[Line]:
+    """All lines about signatures that are removed: `numbered` if all of them are."""
+    for number, signature in enumerate(report.removed, 1):
+        uid = _text(signature.uid)
+        yield WARNING, messages.SIGNATURE.format(number, uid) if numbered else messages.REMOVED_ONE.format(uid)
+        yield WARNING, _labelled(LOCATION, location(signature.location, dictionary))
+    if numbered:
+        yield INFO, messages.REMOVED.format(len(report.removed))
+
+
+def _signature(signature: SignatureReport, dictionary: Dictionary, width: int) -> Iterator[Line]:
     reading = [remark for remark in signature.remarks if remark[0] in FOUND_WHILE_READING]
     checking = [remark for remark in signature.remarks if remark[0] not in FOUND_WHILE_READING]
-    yield from map(_remark, reading)
+    for remark in reading:
+        yield _remark(remark, dictionary)
     yield WARNING, messages.SIGNATURE.format(signature.number, _text(signature.uid))
-    for line in _details(signature):
+    for line in _details(signature, dictionary):
         yield INFO, line
-    yield from map(_remark, checking)
+    for remark in checking:
+        yield _remark(remark, dictionary)
     yield WARNING, _labelled(VERDICT, signature.reason, width)
     if not signature.coverage.complete:
         yield from _coverage(signature, width)
@@ -84,14 +100,17 @@ def _signature(signature: SignatureReport, width: int) -> Iterator[Line]:
         yield INFO, _labelled(TIMESTAMP, messages.TIMESTAMP_ABSENT)
 
 
-def _remark(remark: tuple[Remark, str]) -> Line:
+def _remark(remark: tuple[Remark, str], dictionary: Dictionary) -> Line:
     kind, value = remark
     text = kind.value.format(_printable(value))
-    return (INFO, f"  {text}") if kind is Remark.UNSIGNABLE_ELEMENT else (WARNING, text)
+    if kind is not Remark.UNSIGNABLE_ELEMENT:
+        return WARNING, text
+    tag = parse_tag(value.strip("()"), dictionary)
+    return INFO, f"  {text}" if tag is None else f"  {text} {dictionary.keyword_of(tag)}"
 
 
-def _details(signature: SignatureReport) -> Iterator[str]:
-    yield _labelled(LOCATION, location(signature.location))
+def _details(signature: SignatureReport, dictionary: Dictionary) -> Iterator[str]:
+    yield _labelled(LOCATION, location(signature.location, dictionary))
     yield _labelled(MAC_ID, messages.UNKNOWN if signature.mac_id is None else str(signature.mac_id))
     yield _labelled(MAC_ALGORITHM, _text(signature.mac_algorithm))
     yield _labelled(MAC_SYNTAX, _syntax(signature.mac_transfer_syntax))
@@ -100,7 +119,7 @@ def _details(signature: SignatureReport) -> Iterator[str]:
     else:
         yield _labelled(ELEMENTS, "").rstrip()
         for tag in signature.tags_signed:
-            yield f"{INDENT}{dicom_tags.text(tag)} {keyword_of(tag)}"
+            yield f"{INDENT}{dicom_tags.text(tag)} {dictionary.keyword_of(tag)}"
     yield _labelled(DATE, _text(signature.signed_at))
     purpose = signature.purpose
     yield _labelled(
@@ -145,9 +164,9 @@ def _syntax(uid: str | None) -> str:
     return _printable(uid) if syntax is None else f"={syntax.name}"
 
 
-def location(path: tuple[tuple[int, int], ...]) -> str:
+def location(path: tuple[tuple[int, int], ...], dictionary: Dictionary) -> str:
     """A place in the data set as dcmsign names it: ``Main Dataset`` or ``ContentSequence[0].ContentSequence[1]``."""
-    return ".".join(f"{keyword_of(tag)}[{item}]" for tag, item in path) or messages.MAIN_DATA_SET
+    return ".".join(f"{dictionary.keyword_of(tag)}[{item}]" for tag, item in path) or messages.MAIN_DATA_SET
 
 
 def _labelled(label: str, value: str, width: int = WIDTH_OF_DETAILS) -> str:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from typing import TextIO
+
+from . import messages
 
 TRACE = 5
 OFF = logging.CRITICAL + 10
@@ -21,13 +25,13 @@ LEVELS = {
 }
 DEFAULT_LEVEL = LEVELS["warn"]
 
-PREFIXES = (
-    (logging.CRITICAL, "F: "),
-    (logging.ERROR, "E: "),
-    (logging.WARNING, "W: "),
-    (logging.INFO, "I: "),
-    (logging.DEBUG, "D: "),
-    (0, "T: "),
+NAMES = (
+    (logging.CRITICAL, "FATAL"),
+    (logging.ERROR, "ERROR"),
+    (logging.WARNING, "WARN"),
+    (logging.INFO, "INFO"),
+    (logging.DEBUG, "DEBUG"),
+    (0, "TRACE"),
 )
 
 LIBRARY = logging.getLogger("dcmsign")
@@ -36,45 +40,103 @@ COMMAND = logging.getLogger("dcmsign.command")
 """Logger of the command itself."""
 
 
+def level_name(level: int) -> str:
+    """DCMTK's name of a level; levels in between have the name of the next lower one."""
+    return next(name for floor, name in NAMES if level >= floor)
+
+
 def prefixed(level: int, text: str) -> str:
     """The text with the letter of its level in front of every line."""
-    prefix = next(prefix for floor, prefix in PREFIXES if level >= floor)
-    return "".join(f"{prefix}{line}\n" for line in text.split("\n"))
+    prefix = level_name(level)[0]
+    return "".join(f"{prefix}: {line}\n" for line in text.split("\n"))
+
+
+def message(record: logging.LogRecord) -> str:
+    """The text of a record, with the traceback if it has one."""
+    text = record.getMessage()
+    if record.exc_info:  # only the debug level logs exceptions
+        text += "\n" + logging.Formatter().formatException(record.exc_info)
+    return text
 
 
 class Handler(logging.Handler):
-    """Writes records to standard error, each flushed before anything else happens."""
+    """Where all messages go: standard error, each flushed before anything else happens."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one record."""
-        text = record.getMessage()
-        if record.exc_info:  # only the debug level logs exceptions
-            text += "\n" + logging.Formatter().formatException(record.exc_info)
-        write(record.levelno, text)
+        put(sys.stderr, prefixed(record.levelno, message(record)))
+
+    def hides_errors(self) -> bool:
+        """True if errors of usage are not printed."""
+        return not LIBRARY.isEnabledFor(logging.ERROR)
+
+
+def put(stream: TextIO, text: str) -> None:
+    """Write a text at once. Nobody may read what is written: the exit code remains."""
+    try:
+        stream.write(text)
+        stream.flush()
+    except (OSError, ValueError):  # ValueError: the stream is closed, or cannot encode the text
+        silence(stream)
+
+
+def silence(stream: TextIO) -> None:
+    """Give up a standard stream that cannot be written.
+
+    The interpreter would try to write the rest when it ends.
+    """
+    with suppress(OSError, ValueError):
+        nothing = os.open(os.devnull, os.O_WRONLY)
+        try:
+            os.dup2(nothing, stream.fileno())
+        finally:
+            os.close(nothing)
 
 
 def write(level: int, text: str) -> None:
     """Write a message whatever the level in effect is."""
-    try:
-        sys.stderr.write(prefixed(level, text))
-        sys.stderr.flush()
-    except OSError:
-        pass  # nobody reads the messages; the exit code remains
+    record = logging.LogRecord("root", level, "", 0, text, None, None, "")
+    for output in _outputs():
+        output.handle(record)
+
+
+def complain(text: str, severity: str = "ERROR") -> None:
+    """Report trouble with logging itself on standard error, in the form of DCMTK's logging library."""
+    if not hides_errors():
+        put(sys.stderr, messages.LOGGING.format(severity, text))
 
 
 @contextmanager
 def attached() -> Iterator[None]:
     """Show the messages of the library and the command, from the default level on, until the end of the block."""
-    handler, before = Handler(), LIBRARY.level
-    LIBRARY.addHandler(handler)
+    before = LIBRARY.level
+    replace_output(Handler())
     LIBRARY.setLevel(DEFAULT_LEVEL)
     try:
         yield
     finally:
-        LIBRARY.removeHandler(handler)
+        replace_output(None)
         LIBRARY.setLevel(before)
+
+
+def replace_output(output: Handler | None) -> None:
+    """Send all further messages somewhere else; what they went to before is closed."""
+    for former in _outputs():
+        former.close()
+        LIBRARY.removeHandler(former)
+    if output is not None:
+        LIBRARY.addHandler(output)
+
+
+def _outputs() -> list[Handler]:
+    return [handler for handler in LIBRARY.handlers if isinstance(handler, Handler)]
 
 
 def shows(level: int) -> bool:
     """True if messages of this level are shown."""
     return LIBRARY.isEnabledFor(level)
+
+
+def hides_errors() -> bool:
+    """True if errors of usage are not printed, because the level in effect hides errors."""
+    return any(output.hides_errors() for output in _outputs())

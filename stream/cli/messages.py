@@ -22,6 +22,11 @@ NOT_ALLOWED_WITH: Final = "{} not allowed with {}"
 VERBOSITY: Final = "--verbose, --debug or --quiet"
 NO_LOG_CONFIG: Final = "Specified --log-config file does not exist"
 UNREADABLE_LOG_CONFIG: Final = "Specified --log-config file cannot be read"
+LOG_CONFIG_TOO_LARGE: Final = "Specified --log-config file is larger than {} bytes"
+EMPTY_LOG_CONFIG: Final = "Specified --log-config file does not contain any settings"
+FOREIGN_LOG_CONFIG: Final = "Specified --log-config file does not contain any valid settings"
+NO_ROOT_LOGGER: Final = "Specified --log-config file does not set up log4cplus.rootLogger"
+BAD_ROOT_LEVEL: Final = "Specified --log-config file does not set a valid level for log4cplus.rootLogger"
 NOT_AVAILABLE: Final = "{} is not available in this version"
 
 STANDARD_STREAM: Final = "-"
@@ -40,7 +45,17 @@ PURPOSES: Final = "Digital Signature Purpose Codes:"
 ARGUMENTS: Final = "calling 'dcmsign' with {} arguments: {}\n"
 
 # preparation
+AUTHORIZATION_ADVICE: Final = """\
+The Authorization RSA Digital Signature Profile requires that any
+attributes whose values are verifiable by the technician or physician
+(e.g., their values are displayed to the technician or physician) must
+be included in the signature. Please assure this using --tag options."""
 UNUSABLE_CERTIFICATE_FILE: Final = "unable to load certificate file '{}', ignoring"
+UNUSABLE_CERTIFICATE_DIRECTORY: Final = "unable to load certificates from directory '{}', ignoring"
+UNUSABLE_REVOCATION_LIST: Final = "unable to load CRL file '{}', ignoring"
+UNREADABLE_REVOCATION_LIST: Final = "file cannot be read: while loading certificate revocation list '{name}'"
+DICTIONARY: Final = "DcmDataDictionary: {}"
+NO_DICTIONARY: Final = "no data dictionary loaded, check environment variable: DCMDICTPATH"
 UNKNOWN_TAG: Final = "unknown attribute tag '{}'"
 NO_TAG_FILE: Final = "file not found: {}"
 UNKNOWN_NAME: Final = "attribute name '{}' unknown."
@@ -54,6 +69,9 @@ OPEN_INPUT: Final = "open input file {}"
 VERIFYING: Final = "verifying all signatures."
 NO_SIGNATURES: Final = "no signatures found in dataset."
 SIGNATURE_REQUIRED: Final = "no signatures found although required by the signature verification policy."
+PROFILE_REQUIRED: Final = "No signature in this dataset fulfills the required {} signature policy"
+REMOVED: Final = "{} signatures found and removed from dataset."
+REMOVED_ONE: Final = "Signature UID={}"
 VERIFIED: Final = "{} signatures verified in dataset, {} corrupted."
 
 # failures of operations
@@ -64,12 +82,24 @@ ABSENT: Final = "attribute {element} should be signed but is not present in the 
 UNSIGNABLE: Final = "List of attributes to be signed contains unsignable element {element} {keyword}"
 READING: Final = "{text}: reading file: {name}"
 WRITING: Final = "{text}: writing file: {name}"
-NO_CONVERSION: Final = "{text}"
+NO_CONVERSION: Final = "No conversion to transfer syntax {name} possible!"
+NO_CONVERSION_REASON: Final = "DcmDataset: {message}"
 PREMATURE_END: Final = "I/O suspension or premature end of stream"
 END_OF_STREAM: Final = "End of stream"
 INVALID_STREAM: Final = "Invalid stream"
 META_HEADER_MISSING: Final = "File meta information header missing"
-CREATING: Final = "{text} while creating signature in main dataset"
+CREATING: Final = "{text} while creating signature in {name}"
+IN_MAIN_DATA_SET: Final = "main dataset"
+IN_ITEM: Final = "item '{}'"
+ITEM_NOT_FOUND: Final = "desired signature location not found"
+REASON: Final = "{message}"
+REASON_ONLY: Final = "{text}"
+UNSUITABLE_DATA_SET: Final = "dataset not suitable for the selected security profile"
+REQUIRED_MISSING: Final = "cannot create signature for current signature profile: required attributes missing"
+UNSIGNABLE_REQUIRED: Final = (
+    "List of attributes to be signed according to signature profile contains unsignable element {element} {keyword}"
+)
+REMOVING: Final = "{text}: while removing signature"
 KEY_MISMATCH: Final = "certificate and private key do not match"
 UNSUPPORTED_KEY: Final = "signature algorithm not allowed for the selected security profile"
 NOTHING_TO_SIGN: Final = "selected dataset or item is empty, nothing to sign"
@@ -95,3 +125,32 @@ NOT_BEFORE: Final = "not before {}"
 NOT_AFTER: Final = "not after {}"
 INCOMPLETE: Final = "incomplete, {} bytes in {} data elements are not protected"
 TIMESTAMP_ABSENT: Final = "absent"
+
+# trouble with logging, in the words of log4cplus, the logging library inside DCMTK
+LOGGING: Final = "log4cplus:{} {}\n"
+NO_CLOSING_BRACE: Final = '"{}" has no closing brace. Opening brace at position {}.'
+ENDLESS_SUBSTITUTION: Final = '"{}" is not substituted, it would become too long.'
+NO_APPENDER_CLASS: Final = "PropertyConfigurator::configureAppenders()- Cannot find AppenderFactory: {}"
+NO_ASYNC_APPENDER: Final = "Unspecified appender for AsyncAppender."
+NO_ASYNC_APPENDER_CLASS: Final = "AsyncAppender::AsyncAppender() - Cannot find AppenderFactory: {}"
+BAD_LOGGER: Final = 'PropertyConfigurator::configureLogger()- Invalid config string(Logger = {}): "{}"'
+NO_APPENDER: Final = "PropertyConfigurator::configureLogger()- Invalid appender: {}"
+NO_APPENDERS: Final = "No appenders could be found for logger ({})."
+NOT_INITIALIZED: Final = "Please initialize the log4cplus system properly."
+NO_LAYOUT_CLASS: Final = 'Cannot find LayoutFactory: "{}"'
+NO_LAYOUT: Final = "Error while creating Layout: {}"
+NO_PATTERN: Final = "ConversionPattern not specified in properties"
+DEPRECATED_PATTERN: Final = 'PatternLayout- the "Pattern" property has been deprecated.  Use "ConversionPattern" instead.'
+EMPTY_PATTERN: Final = "PatternLayout pattern is empty.  Using default..."
+UNEXPECTED_CHARACTER: Final = "Unexpected char [{}] at position {} in conversion pattern."
+DIGIT_EXPECTED: Final = 'Error occurred in position {}.\n Was expecting digit, instead got char "{}".'
+NO_OPTION_END: Final = "No matching '}}' found in conversion pattern string \"{}\""
+NO_FILTER_CLASS: Final = "Appender::ctor()- Cannot find FilterFactory: {}"
+NO_LOG_FILE_NAME: Final = "Invalid filename"
+UNUSABLE_LOG_FILE: Final = "Unable to open file: {}"
+LOG_FILE_NOT_OPEN: Final = "file is not open: {}"
+LOG_FILE_NOT_REOPENED: Final = "Failed to open file {}"
+LOG_FILE_NOT_RENAMED: Final = "Failed to rename file from {} to {}; error {}"
+BAD_SCHEDULE: Final = 'DailyRollingFileAppender::ctor()- "Schedule" not valid: {}'
+UNKNOWN_FACILITY: Final = "Unknown syslog facility: {}"
+NO_SYSLOG: Final = "SysLogAppender- cannot reach {}: {}"

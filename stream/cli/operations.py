@@ -10,7 +10,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ...codec import errors
-from ...codec.dicom.dictionary import keyword_of
 from . import listing, log, messages, passwords
 from .evaluation import Evaluation, purpose_code
 from .exit_codes import ExitCode, Failure, failure_of
@@ -22,26 +21,29 @@ from .option_table import (
     MAC,
     PASSWORD,
     POLICY,
+    PROFILE,
     PURPOSE,
     READ,
     READ_SYNTAX,
     UNKNOWN,
+    WRITE_SYNTAX,
 )
 from .tags import parse_tag
 
 if TYPE_CHECKING:
-    from .. import ReadOptions, Signer, StreamFormat, Trust
+    from .. import Dictionary, ReadOptions, Signer, StreamFormat, Trust
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """An operation ready to start: the options in effect, the names of the files, trust and tags as loaded."""
+    """An operation ready to start: the options in effect, the names of the files, trust, tags and dictionary as loaded."""
 
     evaluation: Evaluation
     source: str
     target: str
     trust: Trust | None
     tags: tuple[int, ...] | None
+    dictionary: Dictionary
 
 
 def carry_out(job: Job) -> ExitCode:
@@ -56,33 +58,38 @@ def carry_out(job: Job) -> ExitCode:
 
 
 async def _verify(job: Job) -> ExitCode:
-    from .. import Trust, verify
+    from .. import Profile, Trust, verify
 
+    policy = job.evaluation.setting(POLICY)
     report = await verify(
         _source(job),
         trust=job.trust or Trust.NONE,
-        require_signature=job.evaluation.setting(POLICY) == "required",
+        require_signature=bool(policy),
+        require_profile=Profile[policy] if policy in Profile.__members__ else None,
         stream_format=_stream_format(job),
         read=_read_options(job),
     )
     log.COMMAND.info(messages.VERIFYING)
-    for level, text in listing.lines(report, details=log.shows(logging.INFO)):
+    for level, text in listing.lines(report, job.dictionary, details=log.shows(logging.INFO)):
         log.COMMAND.log(level, text)
     return listing.exit_code(report)
 
 
 async def _sign(job: Job) -> ExitCode:
-    from .. import sign, stdout
+    from .. import Profile, sign
 
     evaluation = job.evaluation
     await sign(
         _source(job),
-        stdout() if job.target == messages.STANDARD_STREAM else job.target,
+        _target(job),
         signer=partial(_load_signer, evaluation),
+        location=_location(job),
         mac_algorithm=evaluation.setting(MAC),
         tags=job.tags,
+        profile=Profile[evaluation.setting(PROFILE)],
         purpose=purpose_code(evaluation.values(PURPOSE)[0]) if evaluation.setting(PURPOSE) else None,
         stream_format=_stream_format(job),
+        transfer_syntax=evaluation.setting(WRITE_SYNTAX) or None,
         undefined_lengths=evaluation.setting(LENGTHS) == "undefined",
         dump=evaluation.single("--dump"),
         read=_read_options(job),
@@ -90,16 +97,53 @@ async def _sign(job: Job) -> ExitCode:
     return ExitCode.OK
 
 
-OPERATIONS: dict[str, Callable[[Job], Coroutine[Any, Any, ExitCode]]] = {"--verify": _verify, "--sign": _sign}
+async def _remove(job: Job) -> ExitCode:
+    from .. import RemovalReport, remove, remove_all
+
+    evaluation = job.evaluation
+
+    def tell(report: RemovalReport) -> None:
+        for level, text in listing.removal_lines(report, job.dictionary, numbered=one is None):
+            log.COMMAND.log(level, text)
+
+    if evaluation.key_files is not None:
+        await _load_signer(evaluation)  # of a signing command that this one replaces: dcmsign insists on it
+    one = next(iter(evaluation.values(COMMAND)), None)
+    run = remove_all if one is None else partial(remove, uid=one)
+    await run(
+        _source(job),
+        _target(job),
+        transfer_syntax=evaluation.setting(WRITE_SYNTAX) or None,
+        undefined_lengths=evaluation.setting(LENGTHS) == "undefined",
+        read=_read_options(job),
+        planned=tell,
+    )
+    return ExitCode.OK
+
+
+OPERATIONS: dict[str, Callable[[Job], Coroutine[Any, Any, ExitCode]]] = {
+    "--verify": _verify,
+    "--sign": _sign,
+    "--sign-item": _sign,
+    "--remove": _remove,
+    "--remove-all": _remove,
+}
 
 
 async def _load_signer(evaluation: Evaluation) -> Signer:
     from .. import Encoding, KeySigner
 
-    key, certificate = evaluation.values(COMMAND)
+    assert evaluation.key_files is not None
+    key, certificate = evaluation.key_files
     encoding = Encoding[evaluation.setting(ENCODING)]
     # in this thread: an interrupt has to reach the prompt
     return KeySigner.load(key, certificate, password=_password(evaluation), encoding=encoding)
+
+
+def _location(job: Job) -> str | tuple[()]:
+    """The location of --sign-item as typed."""
+    values = job.evaluation.values(COMMAND)
+    return values[2] if job.evaluation.option(COMMAND).long == "--sign-item" else ()
 
 
 def _password(evaluation: Evaluation) -> bytes | Callable[[], bytes]:
@@ -113,6 +157,12 @@ def _source(job: Job) -> Any:
     from .. import stdin
 
     return stdin() if job.source == messages.STANDARD_STREAM else job.source
+
+
+def _target(job: Job) -> Any:
+    from .. import stdout
+
+    return stdout() if job.target == messages.STANDARD_STREAM else job.target
 
 
 def _stream_format(job: Job) -> StreamFormat:
@@ -131,6 +181,7 @@ def _read_options(job: Job) -> ReadOptions:
         syntax=None if detect or not syntax else syntax,
         detect_syntax=detect,
         convert_un=bool(job.evaluation.setting(UNKNOWN)),
+        dictionary=job.dictionary,
     )
 
 
@@ -139,32 +190,41 @@ def report_failure(error: errors.Error, job: Job) -> ExitCode:
     failure = failure_of(error)
     if failure is None:
         raise error
-    for detail in _details(error, failure):
+    for detail in _details(error, failure, job.dictionary):
         log.COMMAND.log(failure.detail_level, detail)
     cause = error.__cause__
     said = cause.strerror if isinstance(cause, OSError) else None
     text = failure.text or said or error.message
-    name = _names(job).get(failure.frame, "")
+    name = _names(error, job).get(failure.frame, "")
     log.COMMAND.debug(repr(error), exc_info=error)
     log.COMMAND.log(failure.level, failure.frame.format(text=text, name=name))
     return failure.code
 
 
-def _details(error: errors.Error, failure: Failure) -> Iterator[str]:
+def _details(error: errors.Error, failure: Failure, dictionary: Dictionary) -> Iterator[str]:
     """The lines in front of the failure itself: one for each element it names, or one for the offset."""
     offset = None if error.offset is None else messages.OFFSET.format(error.offset)
-    if not failure.detail or (error.element is None and offset is None):
+    placed = failure.detail != messages.REASON
+    if not failure.detail or (placed and error.element is None and offset is None):
         return
     for element in (error.element or "").split(", "):
         place = messages.ELEMENT_AT.format(element, offset) if element and offset else element or offset
-        keyword = keyword_of(tag) if (tag := parse_tag(element.strip("()"))) is not None else ""
+        tag = parse_tag(element.strip("()"), dictionary)
+        keyword = "" if tag is None else dictionary.keyword_of(tag)
         yield failure.detail.format(place=place, message=error.message, element=element, keyword=keyword)
 
 
-def _names(job: Job) -> dict[str, str]:
-    names = {messages.READING: job.source, messages.WRITING: job.target}
-    if job.evaluation.option(COMMAND).long == "--sign":
-        key, certificate = job.evaluation.values(COMMAND)
-        names |= {messages.UNREADABLE_KEY: key, messages.UNREADABLE_CERTIFICATE: certificate}
-        names[messages.UNUSABLE_DUMP] = job.evaluation.single("--dump") or ""
+def _names(error: errors.Error, job: Job) -> dict[str, str]:
+    evaluation = job.evaluation
+    location = _location(job)
+    names = {
+        messages.READING: job.source,
+        messages.WRITING: job.target,
+        messages.UNUSABLE_DUMP: evaluation.single("--dump") or "",
+        messages.CREATING: messages.IN_ITEM.format(location) if isinstance(location, str) else messages.IN_MAIN_DATA_SET,
+    }
+    if evaluation.key_files is not None:
+        names[messages.UNREADABLE_KEY], names[messages.UNREADABLE_CERTIFICATE] = evaluation.key_files
+    if isinstance(error, errors.UnsupportedSyntax):
+        names[messages.NO_CONVERSION] = error.syntax
     return names

@@ -5,6 +5,7 @@ Rows stand in the order of the help text, which is also the order in which optio
 
 from __future__ import annotations
 
+from . import messages
 from .options import Block, Condition, Kind, Option, Section
 
 PARAMETERS = (
@@ -46,7 +47,6 @@ GENERAL = Block(
             1,
             FILE_NAME,
             kind=Kind.SINGLE,
-            available=False,
         ),
     ),
 )
@@ -120,7 +120,6 @@ COMMAND = Block(
             3,
             ("[k]eyfile, [c]ertfile, [i]tem location: string",),
             needs_output=True,
-            available=False,
         ),
         Option(
             "+t",
@@ -138,14 +137,12 @@ COMMAND = Block(
             1,
             ("[s]ignature UID: string",),
             needs_output=True,
-            available=False,
         ),
         Option(
             "+ra",
             "--remove-all",
             ("remove all signatures from data set",),
             needs_output=True,
-            available=False,
         ),
     ),
 )
@@ -197,21 +194,21 @@ POLICY = Block(
             "--require-creator",
             ("fail if no creator RSA signature is present",),
             only_with=VERIFY,
-            available=False,
+            setting="CREATOR_RSA",
         ),
         Option(
             "+ru",
             "--require-auth",
             ("fail if no auth RSA signature is present",),
             only_with=VERIFY,
-            available=False,
+            setting="AUTHORIZATION_RSA",
         ),
         Option(
             "+rs",
             "--require-sr",
             ("fail if no SR RSA signature is present",),
             only_with=VERIFY,
-            available=False,
+            setting="SR_RSA",
         ),
     ),
 )
@@ -262,7 +259,6 @@ TRUST = Block(
             ("[d]irectory: string",),
             only_with=VERIFY,
             kind=Kind.LIST,
-            available=False,
         ),
         Option(
             "+cr",
@@ -272,7 +268,6 @@ TRUST = Block(
             FILE_NAME,
             only_with=VERIFY,
             kind=Kind.LIST,
-            available=False,
         ),
         Option(
             "+cl",
@@ -280,7 +275,6 @@ TRUST = Block(
             ("enable CRL verification",),
             only_with=VERIFY,
             kind=Kind.SINGLE,
-            available=False,
         ),
     ),
 )
@@ -319,30 +313,32 @@ PROFILE = Block(
             "--profile-none",
             ("don't enforce any signature profile (default)",),
             only_with=CREATE,
+            setting="NONE",
             default=True,
         ),
-        Option("+pb", "--profile-base", ("enforce base RSA signature profile",), only_with=CREATE, available=False),
+        Option("+pb", "--profile-base", ("enforce base RSA signature profile",), only_with=CREATE, setting="BASE_RSA"),
         Option(
             "+pc",
             "--profile-creator",
             ("enforce creator RSA signature profile",),
             only_with=SIGN,
-            available=False,
+            setting="CREATOR_RSA",
         ),
         Option(
             "+pa",
             "--profile-auth",
             ("enforce authorization signature profile",),
             only_with=SIGN,
-            available=False,
+            warning=messages.AUTHORIZATION_ADVICE,
+            setting="AUTHORIZATION_RSA",
         ),
-        Option("+pr", "--profile-sr", ("enforce SR RSA signature profile",), only_with=SIGN, available=False),
+        Option("+pr", "--profile-sr", ("enforce SR RSA signature profile",), only_with=SIGN, setting="SR_RSA"),
         Option(
             "+pv",
             "--profile-srv",
             ("enforce SR RSA signature profile (verification)",),
             only_with=SIGN,
-            available=False,
+            setting="SR_RSA_VERIFICATION",
         ),
     ),
 )
@@ -496,9 +492,9 @@ WRITE_SYNTAX = Block(
     "output transfer syntax:",
     (
         Option("+t=", "--write-xfer-same", ("write with same TS as input (default)",), default=True),
-        Option("+te", "--write-xfer-little", ("write with explicit VR little endian TS",), available=False),
-        Option("+tb", "--write-xfer-big", ("write with explicit VR big endian TS",), available=False),
-        Option("+ti", "--write-xfer-implicit", ("write with implicit VR little endian TS",), available=False),
+        Option("+te", "--write-xfer-little", ("write with explicit VR little endian TS",), setting="1.2.840.10008.1.2.1"),
+        Option("+tb", "--write-xfer-big", ("write with explicit VR big endian TS",), setting="1.2.840.10008.1.2.2"),
+        Option("+ti", "--write-xfer-implicit", ("write with implicit VR little endian TS",), setting="1.2.840.10008.1.2"),
     ),
 )
 

@@ -32,7 +32,8 @@ class Option:
     """One option: names, number of values, help lines (values first), and what it is allowed with and stands for.
 
     `setting` is what the choice means to the operation; `default` marks the choice in effect without any option of the
-    block; `available` is False for options that are recognised but belong to operations that are not there yet.
+    block; `warning` is printed when the option is met; `available` is False for options that are recognised but belong to
+    operations that are not there yet.
     """
 
     short: str
@@ -45,6 +46,7 @@ class Option:
     setting: str = ""
     default: bool = False
     needs_output: bool = False
+    warning: str = ""
     available: bool = True
 
     @property

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from functools import partial
-from typing import TYPE_CHECKING
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
 
-from ...codec.errors import BadCertificateFile
+from ...codec.errors import BadCertificateFile, BadRevocationListFile
 from . import log, messages
 from .evaluation import Evaluation
 from .exit_codes import ExitCode
 from .option_table import ENCODING
 
 if TYPE_CHECKING:
-    from .. import Trust
+    from .. import Dictionary, Encoding, Trust
 
 
 class Stop(Exception):
@@ -24,39 +25,84 @@ class Stop(Exception):
 
 
 def load_trust(evaluation: Evaluation) -> Trust | None:
-    """The trust anchors and helpers of ``--add-cert-file`` and ``--add-ucert-file``, None without any.
+    """Whom the options of the certification authority block make trusted, None without any.
 
-    A file that cannot be loaded gives a warning and is left out.
+    A file that cannot be loaded gives a warning and is left out. A revocation list, or ``--enable-crl-vfy``, makes the
+    signer's certificate be checked, as by dcmsign; the lists in certificate files alone do not.
     """
-    trusted, untrusted = tuple(evaluation.every("--add-cert-file")), tuple(evaluation.every("--add-ucert-file"))
-    if not trusted and not untrusted:
+    given = [(option, name) for option in _TRUST_OPTIONS for name in evaluation.every(option)]
+    check = evaluation.given("--enable-crl-vfy")
+    if not given and not check:
         return None
-    from .. import Encoding, Trust  # brings cryptography, which only these options need
+    from .. import Encoding, RevocationCheck, Trust  # brings cryptography, which only these options need
 
     encoding = Encoding[evaluation.setting(ENCODING)]
-    trust = Trust.NONE
-    loaders = [(file, partial(Trust.load, trusted=[file])) for file in trusted]
-    loaders += [(file, partial(Trust.load, untrusted=[file])) for file in untrusted]
-    for file, load in loaders:
+    trust = Trust(revocation=RevocationCheck.SIGNER if check else RevocationCheck.NONE)
+    for option, name in given:
         try:
-            trust += load(encoding=encoding)
-        except BadCertificateFile as error:
-            log.COMMAND.warning(messages.UNUSABLE_CERTIFICATE_FILE.format(file))
+            trust += _load_one(option, name, encoding)
+        except (BadCertificateFile, BadRevocationListFile) as error:
+            log.COMMAND.warning(_TRUST_OPTIONS[option].format(name))
             log.COMMAND.debug(str(error))
     return trust
 
 
-def load_tags(evaluation: Evaluation) -> tuple[int, ...] | None:
-    """The tags of ``--tag-file`` and ``--tag``, None if neither is given. Raises Stop."""
+_TRUST_OPTIONS: Final = {
+    "--add-cert-file": messages.UNUSABLE_CERTIFICATE_FILE,
+    "--add-ucert-file": messages.UNUSABLE_CERTIFICATE_FILE,
+    "--add-cert-dir": messages.UNUSABLE_CERTIFICATE_DIRECTORY,
+    "--add-crl-file": messages.UNUSABLE_REVOCATION_LIST,
+}
+"""In the order of evaluation, with the warnings."""
+
+
+def _load_one(option: str, name: str, encoding: Encoding) -> Trust:
+    from .. import CertificateDirectory, RevocationCheck, Trust
+
+    if option == "--add-cert-file":
+        return Trust.load(trusted=[name], revocation=RevocationCheck.NONE, encoding=encoding)
+    if option == "--add-ucert-file":
+        return Trust.load(untrusted=[name], revocation=RevocationCheck.NONE, encoding=encoding)
+    if option == "--add-crl-file":
+        return Trust.load(revocation_lists=[name], revocation=RevocationCheck.SIGNER, encoding=encoding)
+    if not name:
+        raise BadCertificateFile("a directory without a name", path=name)
+    # directories that do not exist are no fault; several are joined as in PATH
+    folders = tuple(CertificateDirectory(folder, encoding) for folder in name.split(os.pathsep) if folder)
+    return Trust(directories=folders, revocation=RevocationCheck.NONE)
+
+
+def load_dictionary() -> tuple[Dictionary, bool]:
+    """The data dictionary in effect, and whether it counts as loaded.
+
+    That is the one in the files of DCMDICTPATH, or the built-in one if that is not set or empty. What is wrong with the files
+    is told.
+    """
+    names = os.environ.get("DCMDICTPATH")
+    if not names:
+        from ...codec.dicom.dictionary import BUILT_IN
+
+        return BUILT_IN, True
+    from .. import load_dictionaries
+
+    loaded = load_dictionaries(name for name in names.split(os.pathsep) if name)
+    for problem in loaded.problems:
+        log.COMMAND.error(messages.DICTIONARY.format(problem.message))
+    return loaded.dictionary, loaded.complete
+
+
+def load_tags(evaluation: Evaluation, dictionary: Callable[[], tuple[Dictionary, bool]]) -> tuple[int, ...] | None:
+    """The tags of ``--tag-file`` and ``--tag``, None if neither is given; then nobody asks for the dictionary. Raises Stop."""
     file = evaluation.single("--tag-file")
-    selected = [] if file is None else _tags_of_file(file)
     texts = tuple(evaluation.every("--tag"))
     if file is None and not texts:
         return None
     from .tags import parse_tag
 
+    names, _ = dictionary()
+    selected = [] if file is None else _tags_of_file(file, names)
     for text in texts:
-        tag = parse_tag(text)
+        tag = parse_tag(text, names)
         if tag is None:
             log.COMMAND.critical(messages.UNKNOWN_TAG.format(text))
             raise Stop(ExitCode.USAGE)
@@ -64,13 +110,13 @@ def load_tags(evaluation: Evaluation) -> tuple[int, ...] | None:
     return tuple(dict.fromkeys(selected))
 
 
-def _tags_of_file(name: str) -> list[int]:
+def _tags_of_file(name: str, dictionary: Dictionary) -> list[int]:
     from .tags import TagSyntaxError, parse_tag_file
 
     code = ExitCode.CANNOT_READ_TAG_FILE
     try:
         with open(name, "rb") as file:
-            return list(parse_tag_file(file.read().decode("latin-1")))
+            return list(parse_tag_file(file.read().decode("latin-1"), dictionary))
     except TagSyntaxError as error:
         code = ExitCode.TAG_FILE_SYNTAX
         if error.name is not None:

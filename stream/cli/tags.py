@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from ...codec.dicom.dictionary import tag_of
+from ...codec.dicom.dictionary import Dictionary
 from . import messages
 
 # a number as C's %x takes it
@@ -24,13 +24,13 @@ class TagSyntaxError(ValueError):
         self.name = name
 
 
-def parse_tag(text: str) -> int | None:
+def parse_tag(text: str, dictionary: Dictionary) -> int | None:
     """The tag for ``gggg,eeee`` or a name, None if it is neither."""
     match = _PAIR.match(text)
-    return tag_of(text) if match is None else _tag(match)
+    return dictionary.tag_of(text) if match is None else _tag(match)
 
 
-def parse_tag_file(text: str) -> tuple[int, ...]:
+def parse_tag_file(text: str, dictionary: Dictionary) -> tuple[int, ...]:
     """The tags in the text of a tag file: names and ``(gggg,eeee)``; a NUL ends the text. Raises TagSyntaxError."""
     text = text.partition("\0")[0]
     tags: list[int] = []
@@ -44,7 +44,7 @@ def parse_tag_file(text: str) -> tuple[int, ...]:
         else:
             match = _WORD.match(text, position)
             assert match is not None  # the pattern matches everywhere
-            tag = tag_of(match[0])
+            tag = dictionary.tag_of(match[0])
             if tag is None:
                 raise TagSyntaxError(match[0])
             tags.append(tag)

@@ -122,6 +122,12 @@ class Certificate:
         """The key as the warning about weak keys names it: ``RSA, 768 bits``."""
         return "unknown type" if self.key_type == "unknown" else f"{self.key_type}, {self.key_bits} bits"
 
+    def canonical_names(self) -> tuple[bytes, bytes]:
+        """Issuer and subject in the form that names are compared in."""
+        body = next(der.children(der.read(self.der)))
+        parts = [part for part in der.children(body) if part.tag != 0xA0]
+        return names.canonical(parts[2]), names.canonical(parts[4])
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Certificate) and self.der == other.der
 
@@ -202,7 +208,7 @@ def _fields(certificate: der.Node) -> dict[str, Any]:
     dates = list(der.children(validity))
     if len(dates) != 2:
         raise der.DerError("validity is no pair of times")
-    (not_before, not_before_text), (not_after, not_after_text) = (_time(date) for date in dates)
+    (not_before, not_before_text), (not_after, not_after_text) = (read_time(date) for date in dates)
     return {
         "der": bytes(certificate.encoding),
         "version": version,
@@ -239,8 +245,8 @@ def _check_optional(parts: list[der.Node]) -> None:
                     raise der.DerError("malformed extension")
 
 
-def _time(node: der.Node) -> tuple[datetime, str]:
-    """A Time of the validity (RFC 5280 4.1.2.5) and dcmsign's text of it. Raises DerError or ValueError."""
+def read_time(node: der.Node) -> tuple[datetime, str]:
+    """A Time of a certificate or list (RFC 5280 4.1.2.5) and dcmsign's text of it. Raises DerError or ValueError."""
     pattern = _TIMES.get(node.tag)
     match = pattern.fullmatch(bytes(node.content)) if pattern else None
     if match is None:

@@ -1,7 +1,9 @@
-"""One-line form of distinguished names (``/C=DE/O=Example/CN=Alice``), as OpenSSL's X509_NAME_oneline prints it."""
+"""Distinguished names: OpenSSL's one-line form (``/C=DE/O=Example/CN=Alice``), its canonical form, and the hash of that."""
 
 from __future__ import annotations
 
+import hashlib
+import re
 from typing import Final
 
 from . import der
@@ -70,6 +72,18 @@ _CHARACTERS: Final = [
 ]
 """What each byte of a value looks like; slash and plus separate attributes."""
 
+_CODECS: Final = {
+    der.UTF8_STRING: "utf-8",
+    der.PRINTABLE_STRING: "latin-1",
+    der.T61_STRING: "latin-1",
+    der.IA5_STRING: "latin-1",
+    der.UNIVERSAL_STRING: "utf-32-be",
+    der.BMP_STRING: "utf-16-be",
+}
+"""The strings that are compared as text, whatever their type."""
+
+_BLANKS: Final = re.compile(rb"[ \t\n\v\f\r]+")
+
 _OID_ROOM: Final = 79
 """Characters of a dotted type that OpenSSL shows."""
 
@@ -92,6 +106,37 @@ def one_line(name: der.Node) -> str:
             parts.append(f"{separator}{_type_text(pair[0])}={_value_text(pair[1])}")
             separator = "+"
     return "".join(parts)
+
+
+def canonical(name: der.Node) -> bytes:
+    """The form in which OpenSSL compares names: equal for names that differ in case, blanks or string types only.
+
+    `name` is one that `one_line` takes. Text that cannot be decoded is replaced: OpenSSL refuses such names.
+    """
+    return b"".join(_tlv(der.SET, *sorted(map(_canonical_attribute, der.children(relative)))) for relative in der.children(name))
+
+
+def name_hash(canonical_name: bytes) -> int:
+    """OpenSSL's X509_NAME_hash, which directories of certificates are ordered by."""
+    return int.from_bytes(hashlib.sha1(canonical_name, usedforsecurity=False).digest()[:4], "little")
+
+
+def _canonical_attribute(attribute: der.Node) -> bytes:
+    kind, value = der.children(attribute)
+    codec = _CODECS.get(value.tag)
+    if codec is None:
+        return _tlv(der.SEQUENCE, bytes(kind.encoding), bytes(value.encoding))
+    text = _BLANKS.sub(b" ", bytes(value.content).decode(codec, "replace").encode()).strip(b" ").lower()  # ASCII letters only
+    return _tlv(der.SEQUENCE, bytes(kind.encoding), _tlv(der.UTF8_STRING, text))
+
+
+def _tlv(tag: int, *parts: bytes) -> bytes:
+    content = b"".join(parts)
+    size = len(content)
+    if size < 0x80:
+        return bytes((tag, size)) + content
+    octets = size.to_bytes((size.bit_length() + 7) // 8, "big")
+    return bytes((tag, 0x80 | len(octets))) + octets + content
 
 
 def _type_text(kind: der.Node) -> str:

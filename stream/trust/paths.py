@@ -1,4 +1,4 @@
-"""Chains from a signer's certificate to a trust anchor (RFC 5280 6.1, as OpenSSL checks them).
+"""Chains from a signer's certificate to a trust anchor (RFC 5280 6, as OpenSSL checks them).
 
 The only module that loads pyOpenSSL, and only when a chain is checked.
 """
@@ -7,14 +7,19 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
+from .certificates import Certificate
+from .names import name_hash
+from .revocation import RevocationCheck, RevocationList, check_deltas, check_own_list
+
 if TYPE_CHECKING:
-    from OpenSSL.crypto import X509
+    from OpenSSL.crypto import X509, X509Store, X509StoreContextError
 
     from .anchors import Trust
-    from .certificates import Certificate
 
 _UNDECIDED: Final = "unspecified certificate verification error"
 """OpenSSL's text where it gives no reason; here: a certificate that its decoder refuses."""
@@ -26,29 +31,121 @@ _TEXTS: Final = {
 }
 """Wording of OpenSSL 1.1 and 4, and what OpenSSL 3 and the reports of this library say."""
 
+_BEHIND_REVOCATION: Final = (None, "certificate has expired", "certificate is not yet valid")
+"""What OpenSSL says when it has been through the revocation lists."""
+
+_MOST_NAMES: Final = 128
+"""Names looked for in directories; OpenSSL builds no chain of more than a hundred certificates."""
+
 
 def validate_path(certificate: Certificate, trust: Trust, *, at: datetime | None = None) -> str | None:
     """Check that `certificate` chains to a self-signed one in `trust.trusted` at the time `at` (aware; None: now).
 
-    Every signature, validity period and basic constraint on the way is checked, but no key usage of the signer's
-    certificate, no minimum strength of keys and digests, and no revocation. Nothing but `trust` takes part: no system
+    Every signature, validity period and basic constraint on the way is checked, and revocation as far as `trust` asks
+    for it, but no key usage of the signer's certificate and no minimum strength of keys and digests. A revocation
+    counts whatever its date: who has been revoked is trusted at no time. Nothing but `trust` takes part: no system
     certificates. Returns None if the chain is valid, else OpenSSL's text of the last error it met.
+
+    The directories of `trust` are read here: this is for worker threads.
     """
     from OpenSSL import crypto  # a tenth of a second; runs without signatures do not need it
 
-    store = crypto.X509Store()
-    for anchor in _decoded(trust.trusted):
-        store.add_cert(anchor)
-    if at is not None:
-        store.set_time(at.astimezone(UTC))
     signer = _decoded((certificate,))
     if not signer:
         return _UNDECIDED
+    material = _gather(certificate, trust)
+    check = trust.revocation_check
+    store, untrusted = material.store(check, trust.partial_chain, at), _decoded(material.untrusted)
     try:
-        crypto.X509StoreContext(store, signer[0], _decoded(trust.untrusted)).verify_certificate()
-    except crypto.X509StoreContextError as error:
-        return _TEXTS.get(str(error), str(error))
+        chain = crypto.X509StoreContext(store, signer[0], untrusted).get_verified_chain()
+    except crypto.X509StoreContextError as failure:
+        error: str | None = _text(failure)
+        chain = signer  # what follows concerns self-signed certificates only
+        if certificate not in material.trusted:
+            return error
+    else:
+        error = None
+    if check is RevocationCheck.NONE:
+        return error
+    if len(chain) == 1 and _self_issued(certificate) and error in _BEHIND_REVOCATION:
+        error = check_own_list(certificate, material.lists, at) or error
+    if error is None and check is RevocationCheck.CHAIN:
+        error = _check_authorities(store, chain, untrusted)
+    return error or _check_deltas(chain, check, material.lists, at)
+
+
+@dataclass(frozen=True, slots=True)
+class _Material:
+    """What a chain is made of, and the revocation lists."""
+
+    trusted: list[Certificate]
+    untrusted: list[Certificate]
+    lists: list[RevocationList]
+
+    def store(self, check: RevocationCheck, partial_chain: bool, at: datetime | None) -> X509Store:
+        from cryptography import x509
+        from OpenSSL import crypto
+
+        store = crypto.X509Store()
+        for anchor in _decoded(self.trusted):
+            store.add_cert(anchor)
+        for revocation_list in self.lists if check is not RevocationCheck.NONE else ():
+            if not revocation_list.is_delta:  # OpenSSL before 4 takes them for complete ones
+                # without what its decoders refuse it has no list of this issuer, and says so
+                with contextlib.suppress(crypto.Error, ValueError, x509.InvalidVersion):
+                    store.add_crl(x509.load_der_x509_crl(revocation_list.der))
+        if at is not None:
+            store.set_time(at.astimezone(UTC))
+        flags = crypto.X509StoreFlags.CRL_CHECK if check is not RevocationCheck.NONE else 0
+        store.set_flags(flags | (crypto.X509StoreFlags.PARTIAL_CHAIN if partial_chain else 0))
+        return store
+
+
+def _gather(signer: Certificate, trust: Trust) -> _Material:
+    """The certificates and lists of `trust`, and from its directories those that a chain of `signer` may need."""
+    material = _Material(list(trust.trusted), list(trust.untrusted), list(trust.revocation_lists))
+    if not trust.directories:
+        return material
+    issuers: dict[int, list[int]] = {}
+    for certificate in (*trust.trusted, *trust.untrusted):
+        issuer, subject = _hashes(certificate)
+        issuers.setdefault(subject, []).append(issuer)
+    wanted, seen = [*_hashes(signer)], set[int]()
+    while wanted and len(seen) < _MOST_NAMES:
+        name = wanted.pop(0)
+        if name in seen:
+            continue
+        seen.add(name)
+        found = [certificate for directory in trust.directories for certificate in directory.certificates(name)]
+        material.trusted.extend(found)
+        wanted += [*issuers.get(name, ()), *(_hashes(certificate)[0] for certificate in found)]
+        if trust.revocation_check is not RevocationCheck.NONE:
+            material.lists.extend(revoked for directory in trust.directories for revoked in directory.revocation_lists(name))
+    return material
+
+
+def _check_authorities(store: X509Store, chain: list[X509], untrusted: list[X509]) -> str | None:
+    """Revocation of the authorities between signer and anchor, one by one: OpenSSL before 4 would ask for the anchor, too."""
+    from OpenSSL import crypto
+
+    for position in range(1, len(chain) - 1):
+        try:
+            crypto.X509StoreContext(store, chain[position], [*chain[position + 1 :], *untrusted]).verify_certificate()
+        except crypto.X509StoreContextError as failure:
+            return _text(failure)
     return None
+
+
+def _check_deltas(chain: list[X509], check: RevocationCheck, lists: list[RevocationList], at: datetime | None) -> str | None:
+    deltas = [revocation_list for revocation_list in lists if revocation_list.is_delta]
+    if not deltas:
+        return None
+    certificates = [Certificate.from_der(_der(certificate)) for certificate in chain]
+    pairs = list(pairwise(certificates))
+    if check is RevocationCheck.SIGNER:
+        del pairs[1:]
+    errors = (check_deltas(certificate, issuer, deltas, at) for certificate, issuer in pairs)
+    return next((error for error in errors if error is not None), None)
 
 
 def _decoded(certificates: Iterable[Certificate]) -> list[X509]:
@@ -60,3 +157,23 @@ def _decoded(certificates: Iterable[Certificate]) -> list[X509]:
         with contextlib.suppress(crypto.Error):
             decoded.append(crypto.load_certificate(crypto.FILETYPE_ASN1, certificate.der))
     return decoded
+
+
+def _der(certificate: X509) -> bytes:
+    from OpenSSL import crypto
+
+    return crypto.dump_certificate(crypto.FILETYPE_ASN1, certificate)
+
+
+def _self_issued(certificate: Certificate) -> bool:
+    issuer, subject = certificate.canonical_names()
+    return issuer == subject
+
+
+def _hashes(certificate: Certificate) -> tuple[int, int]:
+    issuer, subject = certificate.canonical_names()
+    return name_hash(issuer), name_hash(subject)
+
+
+def _text(failure: X509StoreContextError) -> str:
+    return _TEXTS.get(str(failure), str(failure))

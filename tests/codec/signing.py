@@ -140,7 +140,7 @@ def splice(
     found = list(events)
     seen, texts = survey(found, undefined_lengths=undefined_lengths)
     dump = bytearray()
-    splicer = Splicer(seen, plan, Tail(), undefined_lengths=undefined_lengths, dump=dump.extend)
+    splicer = Splicer(seen, plan, Tail(), dump=dump.extend)
     started = False
     out = bytearray()
     for event in TextGate(texts).through(found):

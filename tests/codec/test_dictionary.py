@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from dcmsign.codec.dicom import tags
 from dcmsign.codec.dicom._dictionary_private import CREATORS
-from dcmsign.codec.dicom.dictionary import UNKNOWN, keyword_of, private_vr_of, tag_of, vr_of
+from dcmsign.codec.dicom.dictionary import BUILT_IN, UNKNOWN
 from pydicom._dicom_dict import DicomDictionary, RepeatersDictionary
 
 from tests.peers import dcmtk_version, require_peer
@@ -25,14 +25,14 @@ RESOLVED = {"xs": {"US"}, "lt": {"OW"}, "px": {"OW"}, "ox": {"OB", "OW"}, "UL": 
 
 def test_every_attribute_of_pydicom() -> None:
     for tag, (vr, _, _, retired, keyword) in DicomDictionary.items():
-        assert vr_of(tag) in AMBIGUOUS.get(vr, {vr}), tags.text(tag)
+        assert BUILT_IN.vr_of(tag) in AMBIGUOUS.get(vr, {vr}), tags.text(tag)
         if not keyword:
-            assert keyword_of(tag) == UNKNOWN
+            assert BUILT_IN.keyword_of(tag) == UNKNOWN
             continue
-        name = keyword_of(tag)
+        name = BUILT_IN.keyword_of(tag)
         assert name.removeprefix("RETIRED_") == keyword, tags.text(tag)
         assert retired or name == keyword, tags.text(tag)
-        assert tag_of(name) == tag
+        assert BUILT_IN.tag_of(name) == tag
 
 
 def repeating_tags() -> list[tuple[int, str, str]]:
@@ -48,9 +48,9 @@ def test_repeating_attributes() -> None:
     repeating = repeating_tags()
     assert len(repeating) > 200
     for tag, vr, keyword in repeating:
-        assert vr_of(tag) in AMBIGUOUS.get(vr, {vr}), tags.text(tag)
-        assert keyword_of(tag).removeprefix("RETIRED_") == keyword
-        assert vr_of(tag | 0x10000) in (None, "LO")
+        assert BUILT_IN.vr_of(tag) in AMBIGUOUS.get(vr, {vr}), tags.text(tag)
+        assert BUILT_IN.keyword_of(tag).removeprefix("RETIRED_") == keyword
+        assert BUILT_IN.vr_of(tag | 0x10000) in (None, "LO")
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_repeating_attributes() -> None:
     ],
 )
 def test_names_and_vrs(tag: int, vr: str | None, keyword: str) -> None:
-    assert (vr_of(tag), keyword_of(tag)) == (vr, keyword)
+    assert (BUILT_IN.vr_of(tag), BUILT_IN.keyword_of(tag)) == (vr, keyword)
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_names_and_vrs(tag: int, vr: str | None, keyword: str) -> None:
     ],
 )
 def test_tag_of(keyword: str, tag: int | None) -> None:
-    assert tag_of(keyword) == tag
+    assert BUILT_IN.tag_of(keyword) == tag
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_tag_of(keyword: str, tag: int | None) -> None:
     ],
 )
 def test_private_attributes(tag: int, creator: str, vr: str | None) -> None:
-    assert private_vr_of(tag, creator) == vr
+    assert BUILT_IN.private_vr_of(tag, creator) == vr
 
 
 def test_names_and_private_attributes_load_late() -> None:
@@ -128,9 +128,9 @@ import sys
 from dcmsign.codec.dicom import dictionary
 def loaded():
     return {name for name in ("names", "private") if f"dcmsign.codec.dicom._dictionary_{name}" in sys.modules}
-assert dictionary.vr_of(0x00100010) == "PN" and not loaded()
-assert dictionary.keyword_of(0x00100010) == "PatientName" and loaded() == {"names"}
-assert dictionary.private_vr_of(0x00191002, "GEMS_ACQU_01") == "SL" and loaded() == {"names", "private"}
+assert dictionary.BUILT_IN.vr_of(0x00100010) == "PN" and not loaded()
+assert dictionary.BUILT_IN.keyword_of(0x00100010) == "PatientName" and loaded() == {"names"}
+assert dictionary.BUILT_IN.private_vr_of(0x00191002, "GEMS_ACQU_01") == "SL" and loaded() == {"names", "private"}
 """
     subprocess.run([sys.executable, "-c", code], check=True)
 
@@ -164,12 +164,12 @@ def test_standard_attributes_against_dcmtk(tmp_path: Path) -> None:
         if name == UNKNOWN:
             newer += 1
             continue
-        mine = vr_of(tag)
+        mine = BUILT_IN.vr_of(tag)
         assert mine is not None, tags.text(tag)
         assert vr in RESOLVED.get(mine, {mine}), tags.text(tag)
-        assert keyword_of(tag).removeprefix("RETIRED_") == name.removeprefix("RETIRED_")
+        assert BUILT_IN.keyword_of(tag).removeprefix("RETIRED_") == name.removeprefix("RETIRED_")
         if same_version:
-            assert keyword_of(tag) == name
+            assert BUILT_IN.keyword_of(tag) == name
     assert newer < 500
 
 
@@ -182,7 +182,7 @@ def test_private_attributes_against_dcmtk(tmp_path: Path) -> None:
         reserved = {place & 0xFFFF0000 | place >> 8 & 0xFF: creator.encode() for place in places}
         item = reserved | dict.fromkeys(places, b"")
         items += implicit(tags.ITEM, b"".join(implicit(tag, item[tag]) for tag in sorted(item)))
-        expected += [(tag, private_vr_of(tag, creator) or "?") for tag in sorted(places)]
+        expected += [(tag, BUILT_IN.private_vr_of(tag, creator) or "?") for tag in sorted(places)]
     lines = dump(implicit(0x00081140, items), tmp_path)
     seen = [(tag, vr) for tag, vr, _ in lines if tag & 0x10000 and tag & 0xFFFF >= 0x1000]
     assert len(expected) > 2600

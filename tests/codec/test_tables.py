@@ -89,9 +89,9 @@ def test_tag_texts() -> None:
 
 
 def test_names_of_tags_are_keywords() -> None:
-    from dcmsign.codec.dicom.dictionary import keyword_of
+    from dcmsign.codec.dicom.dictionary import BUILT_IN
 
     for name, tag in vars(tags).items():
         if isinstance(tag, int):
-            keyword = keyword_of(tag).removeprefix("RETIRED_").upper()
+            keyword = BUILT_IN.keyword_of(tag).removeprefix("RETIRED_").upper()
             assert keyword.startswith(name.replace("FILE_META", "FILE_META_INFORMATION").replace("_", "")), name

@@ -30,6 +30,7 @@ async def test_json(trust: Trust) -> None:
     case = CASES["purpose"]
     assert reparsed(report) == {
         "ok": True,
+        "missing_profile": None,
         "signatures": [
             {
                 "number": 1,
@@ -74,7 +75,7 @@ async def test_no_signature(required: bool) -> None:
     report = await verify(UNSIGNED, require_signature=required)
     assert report.signatures == ()
     assert report.ok is not required
-    assert reparsed(report) == {"ok": not required, "signatures": []}
+    assert reparsed(report) == {"ok": not required, "missing_profile": None, "signatures": []}
     if required:
         with pytest.raises(VerificationFailed, match="no signature present"):
             report.raise_for_status()

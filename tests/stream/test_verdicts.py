@@ -96,7 +96,7 @@ CASES: dict[str, Case] = {
         10,
         V.UNSIGNABLE_ELEMENT,
         {SIGNED: tags(NAME_TAG, UNKNOWN_TAG)},
-        remarks=((R.UNSIGNABLE_ELEMENT, "(0011,0011) PrivateCreator"),),
+        remarks=((R.UNSIGNABLE_ELEMENT, "(0011,0011)"),),
     ),
     "empty signature": Case(11, V.INCOMPLETE, {}, {SIGNATURE: element(SIGNATURE, "OB", b"")}),
     "tampered element": Case(13, V.CORRUPTED, options={"body": BODY.replace(b"Jane", b"Jana")}),

@@ -114,5 +114,51 @@ def certificate(
     return tlv(der.SEQUENCE, body, algorithm, tlv(der.BIT_STRING, b"\0", signature))
 
 
+Revoked = tuple[int, bytes] | tuple[int, bytes, bytes]
+"""Serial number, date and entry extensions of a revoked certificate."""
+
+
+def plain_extensions(*items: tuple[str, bool, bytes]) -> bytes:
+    """Extensions of (type, critical, DER of the value), without the tag that says where they belong."""
+    return tlv(
+        der.SEQUENCE,
+        *(
+            tlv(der.SEQUENCE, der.oid(kind), b"\1\1\xff" if critical else b"", tlv(der.OCTET_STRING, value))
+            for kind, critical, value in items
+        ),
+    )
+
+
+def revocation_list(
+    issuer: bytes,
+    signed_by: IssuerKey,
+    *revoked: Revoked,
+    version: int | None = 1,
+    this_update: bytes = utc("250101000000Z"),
+    next_update: bytes | None = utc("400101000000Z"),
+    extensions: bytes = b"",
+    digest: str = "sha256",
+) -> bytes:
+    """A certificate revocation list (RFC 5280 5.1); `extensions` are plain ones."""
+    kind = rsa.RSAPrivateKey if isinstance(signed_by, rsa.RSAPrivateKey) else ec.EllipticCurvePrivateKey
+    algorithm = tlv(der.SEQUENCE, der.oid(SIGNATURE_ALGORITHMS[digest, kind]))
+    entries = [tlv(der.SEQUENCE, integer(serial), *rest) for serial, *rest in revoked]
+    body = tlv(
+        der.SEQUENCE,
+        b"" if version is None else integer(version),
+        algorithm,
+        issuer,
+        this_update,
+        next_update or b"",
+        tlv(der.SEQUENCE, *entries) if entries else b"",
+        tlv(0xA0, extensions) if extensions else b"",
+    )
+    if isinstance(signed_by, rsa.RSAPrivateKey):
+        signature = signed_by.sign(body, padding.PKCS1v15(), HASHES[digest]())
+    else:
+        signature = signed_by.sign(body, ec.ECDSA(HASHES[digest]()))
+    return tlv(der.SEQUENCE, body, algorithm, tlv(der.BIT_STRING, b"\0", signature))
+
+
 def pem(data: bytes, label: str = "CERTIFICATE") -> bytes:
     return f"-----BEGIN {label}-----\n".encode() + base64.encodebytes(data) + f"-----END {label}-----\n".encode()

@@ -227,7 +227,7 @@ def test_load_der(tmp_path: Path) -> None:
         (b"", True, False),
         (b"notes", True, False),
         (forge.pem(b"key", "PRIVATE KEY"), True, False),
-        (forge.pem(b"list", "X509 CRL"), False, False),
+        (forge.pem(b"list", "X509 CRL"), True, True),
         (forge.pem(b"no certificate"), True, True),
         (b"-----BEGIN CERTIFICATE-----\nMAA=\n", True, True),
     ],

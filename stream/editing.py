@@ -1,0 +1,148 @@
+"""The passes over an object whose signature sequences change somewhere: an item gets a signature, or signatures are removed.
+
+Synchronous, for worker threads; what is awaited happens between the calls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from typing import IO
+
+from ..codec.dicom.events import DatasetStart
+from ..codec.dicom.options import ReadOptions
+from ..codec.dicom.syntaxes import TransferSyntax
+from ..codec.dicom.tags import DIGITAL_SIGNATURES_SEQUENCE, MAC_PARAMETERS_SEQUENCE
+from ..codec.errors import PlanMismatch
+from ..codec.signature import removal
+from ..codec.signature.edits import EditSurvey, ItemFilter, ItemSurvey, RemovalSurvey, Rewriter
+from ..codec.signature.items import complete_signature, new_mac_parameters, new_signature
+from ..codec.signature.splice import Buffers, Digester
+from .io.sources import RandomAccess
+from .new_signature import NewSignature, Request
+from .reports import RemovalReport
+from .trust.signers import Signer
+from .writing import COLLECT, ObjectWriter, Rereader
+
+
+def _rewritten(reader: Rereader, survey: EditSurvey, new_uid: Callable[[], str]) -> Generator[Buffers, None, None]:
+    """The last pass, over everything: the output, in pieces of about a block."""
+    writer = ObjectWriter(new_uid)
+    yield [writer.begin(survey)]
+    rewriter = Rewriter(survey)
+    started = False
+    for event in reader.everything():
+        if not started:
+            started = type(event) is DatasetStart
+            continue
+        rewriter.feed(event)
+        if rewriter.pending >= COLLECT:
+            yield writer.packed(rewriter.take())
+    yield writer.packed(rewriter.finish(), last=True)
+
+
+class ItemSigning(NewSignature[ItemSurvey]):
+    """Call `survey`, `plan`, `digest_item`, `insert` with the signature of `digest`, then iterate over `body`."""
+
+    def __init__(self, source: RandomAccess, request: Request, dump: IO[bytes] | None) -> None:
+        super().__init__(request, self._new_survey(request), dump)
+        self._input = Rereader(source, request.read)
+
+    @staticmethod
+    def _new_survey(request: Request) -> ItemSurvey:
+        return ItemSurvey(request.path, undefined_lengths=request.undefined_lengths, output=request.output)
+
+    def survey(self) -> None:
+        """First pass, over the headers."""
+        self._survey = self._input.survey(lambda: self._new_survey(self._request))
+
+    def _check_dataset(self) -> None:
+        self._survey.check()
+        super()._check_dataset()
+
+    def digest_item(self) -> None:
+        """Second pass, over the item; ends with it."""
+        plan, target = self._plan, self._survey.target
+        assert plan is not None
+        assert target is not None
+        digester = Digester(plan, None if self._dump is None else self._dump.write)
+        item = ItemFilter(target.start)
+        for event in self._input.headers(lambda: item.inside and digester.wants_value):
+            if item.takes(event):
+                digester.feed(event)
+            elif item.over:
+                break
+        else:
+            raise PlanMismatch("the item to be signed is no longer there")
+        self._item = new_signature(plan.mac_id, plan.uid, plan.date_time, plan.purpose)
+        self.digest = digester.digest(self._item)
+
+    def insert(self, signer: Signer, value: bytes) -> None:
+        """Put the signature into the item."""
+        plan, survey = self._plan, self._survey
+        assert plan is not None
+        assert survey.target is not None
+        self._check_value(signer, value)
+        parameters = new_mac_parameters(plan.mac_id, plan.mac_syntax.uid, plan.algorithm, plan.tags)
+        signature = complete_signature(self._item, signer.certificate.der, value)
+        survey.replace(
+            survey.target,
+            {
+                MAC_PARAMETERS_SEQUENCE: [*survey.level.parameters, parameters],
+                DIGITAL_SIGNATURES_SEQUENCE: [*survey.level.signatures, signature],
+            },
+        )
+
+    def body(self) -> Generator[Buffers, None, None]:
+        """Third pass: the output, in pieces of about a block."""
+        return _rewritten(self._input, self._survey, self._request.new_uid)
+
+    def close(self) -> None:
+        """Forget what is kept."""
+
+
+class Removing:
+    """Call `survey`, `plan`, `check_output`, then iterate over `body`; `uid` is that of the signature to remove, None for all."""
+
+    def __init__(
+        self,
+        source: RandomAccess,
+        *,
+        uid: str | None,
+        undefined_lengths: bool,
+        output: TransferSyntax | None,
+        read: ReadOptions,
+        new_uid: Callable[[], str],
+    ) -> None:
+        self._uid = uid
+        self._undefined = undefined_lengths
+        self._output = output
+        self._input = Rereader(source, read)
+        self._new_uid = new_uid
+        self._survey = self._new_survey()
+        self.report = RemovalReport(())
+
+    def _new_survey(self) -> RemovalSurvey:
+        return RemovalSurvey(undefined_lengths=self._undefined, output=self._output)
+
+    @property
+    def ignored(self) -> int:
+        """Digital Signatures Sequences below Original Attributes Sequence, which stay."""
+        return self._survey.ignored
+
+    def survey(self) -> None:
+        """First pass, over the headers."""
+        self._survey = self._input.survey(self._new_survey)
+
+    def plan(self) -> None:
+        """Find what is to be removed; `report` tells it afterwards."""
+        survey = self._survey
+        found = removal.remove_all(survey) if self._uid is None else (removal.remove(survey, self._uid),)
+        self.report = RemovalReport(found)
+
+    def check_output(self) -> None:
+        """Raise UnsupportedSyntax if the object cannot be written as asked for."""
+        self._survey.check_conversion()
+
+    def body(self) -> Generator[Buffers, None, None]:
+        """Second pass: the output, in pieces of about a block."""
+        return _rewritten(self._input, self._survey, self._new_uid)

@@ -1,0 +1,132 @@
+"""Runs an operation that writes an object: passes in worker threads, output to a target that gets it whole or not at all."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator, Generator
+from contextlib import aclosing, closing
+from typing import Generic, Protocol, TypeVar
+
+import anyio
+
+from ..codec.signature.splice import Buffers
+from .io.ahead import write_behind
+from .io.sinks import Target, ThreadSink, name_of, open_sink
+from .io.sources import Blocks
+from .io.spool import Spool
+from .io.threads import run_in_thread
+
+log = logging.getLogger("dcmsign.stream.sign")
+
+_SMALL = 1 << 20
+
+Result = TypeVar("Result")
+_Result = TypeVar("_Result", covariant=True)
+
+
+class Work(Protocol[_Result]):
+    """An output being made: `prepare`, then all `batches` in worker threads, `settle`, `ending` in a worker thread."""
+
+    async def prepare(self) -> None:
+        """Everything that can fail before the first byte of output."""
+
+    def batches(self) -> AsyncGenerator[Generator[Buffers, None, None]]:
+        """The output up to what needs waiting for: iterators that work while they are iterated over."""
+
+    async def settle(self) -> None:
+        """Wait for what the end of the output needs."""
+
+    def ending(self) -> Buffers:
+        """The rest of the output."""
+
+    def result(self) -> _Result:
+        """What was written."""
+
+
+async def produce(work: Work[Result], target: Target, *, durable: bool) -> Result:
+    """Carry out a work and write its output to a target."""
+    await work.prepare()
+    log.info("create output file %s", name_of(target))
+    sink = await open_sink(target, durable=durable)
+    if isinstance(sink, ThreadSink):
+        return await _write_in_thread(work, sink)
+    try:
+        async with aclosing(_output(work)) as output:
+            async for buffers in output:
+                await sink.send(buffers)
+    finally:
+        with anyio.CancelScope(shield=True):
+            await sink.aclose()
+    return work.result()
+
+
+async def _output(work: Work[Result]) -> AsyncGenerator[Buffers]:
+    """The whole output."""
+    async with aclosing(work.batches()) as batches:
+        async for batch in batches:
+            with closing(batch):
+                while (buffers := await run_in_thread(next, batch, None)) is not None:
+                    yield buffers
+    await work.settle()
+    yield await run_in_thread(work.ending)
+
+
+async def _write_in_thread(work: Work[Result], sink: ThreadSink) -> Result:
+    """Read, digest and write in the same worker thread."""
+
+    def write(batch: Generator[Buffers, None, None]) -> None:
+        with closing(batch):
+            write_behind(sink, batch)
+
+    def finish() -> None:
+        sink.write(work.ending())
+        sink.commit()
+
+    try:
+        async with aclosing(work.batches()) as batches:
+            async for batch in batches:
+                await run_in_thread(write, batch)
+        await work.settle()
+        await run_in_thread(finish)
+    except BaseException:
+        sink.abort()
+        raise
+    return work.result()
+
+
+async def spooled(blocks: Blocks, spool: Spool) -> None:
+    """Keep what can be read only once."""
+    while block := await blocks.next():
+        if spool.size + len(block) <= _SMALL:
+            spool.write(block)
+        else:
+            await run_in_thread(spool.write, block)
+
+
+class OutputStream(Generic[Result]):
+    """The bytes of an output, block by block; the result is there once they have ended."""
+
+    def __init__(self, work: Work[Result]) -> None:
+        self._result: Result | None = None
+        self._blocks = self._joined(work)
+
+    @property
+    def result(self) -> Result:
+        """What was written; RuntimeError before the last block."""
+        if self._result is None:
+            raise RuntimeError("the result is there once all blocks have been taken")
+        return self._result
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self._blocks
+
+    async def aclose(self) -> None:
+        """Stop."""
+        await self._blocks.aclose()
+
+    async def _joined(self, work: Work[Result]) -> AsyncGenerator[bytes]:
+        async with aclosing(_output(work)) as output:
+            async for buffers in output:
+                if block := b"".join(buffers):
+                    yield block
+        self._result = work.result()

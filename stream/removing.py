@@ -1,0 +1,183 @@
+"""Removes digital signatures from an object, in constant memory."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator
+from contextlib import AsyncExitStack, asynccontextmanager, closing
+
+from ..codec.dicom.options import READ_AS_FOUND, ReadOptions
+from ..codec.errors import Error
+from ..codec.signature.splice import Buffers
+from .editing import Removing
+from .io.sinks import Target
+from .io.sources import RandomAccess, Source, close_source, open_source
+from .io.spool import Spool
+from .io.threads import run_in_thread
+from .production import OutputStream, Work, produce, spooled
+from .reports import RemovalReport
+from .signing import new_uid
+from .writing import output_syntax
+
+log = logging.getLogger("dcmsign.stream.remove")
+
+Planned = Callable[[RemovalReport], object] | None
+"""What is told about a removal before it happens."""
+
+
+async def remove(
+    source: Source,
+    target: Target,
+    *,
+    uid: str,
+    transfer_syntax: str | None = None,
+    undefined_lengths: bool = False,
+    read: ReadOptions = READ_AS_FOUND,
+    durable: bool = False,
+    planned: Planned = None,
+    uids: Callable[[], str] = new_uid,
+) -> RemovalReport:
+    """Remove the digital signature with the Digital Signature UID `uid`, wherever in the object it is.
+
+    Of several with this UID, the first one goes. MAC parameters that no other signature of the same data set or item refers
+    to go with it, and sequences that have become empty; other signatures, those around it included, stay valid. Signatures below
+    Original Attributes Sequence belong to another object and are not touched. `planned` is told what will be removed before
+    anything is written, and may raise to prevent it. The other parameters are those of `sign`.
+
+    Raises SignatureNotFound, RemovalError, SourceError, FormatError, UnsupportedSyntax or SinkError; the target then is as it
+    was.
+    """
+    request = _Request(uid, transfer_syntax, undefined_lengths, read, uids, planned)
+    async with _opened(source, request) as work:
+        return await produce(work, target, durable=durable)
+
+
+async def remove_all(
+    source: Source,
+    target: Target,
+    *,
+    transfer_syntax: str | None = None,
+    undefined_lengths: bool = False,
+    read: ReadOptions = READ_AS_FOUND,
+    durable: bool = False,
+    planned: Planned = None,
+    uids: Callable[[], str] = new_uid,
+) -> RemovalReport:
+    """Remove every digital signature of an object, at all levels; see `remove`. Without any, the object is written as it is."""
+    request = _Request(None, transfer_syntax, undefined_lengths, read, uids, planned)
+    async with _opened(source, request) as work:
+        return await produce(work, target, durable=durable)
+
+
+class _Request:
+    """What the caller asks for; `uid` is None for all signatures."""
+
+    def __init__(
+        self,
+        uid: str | None,
+        transfer_syntax: str | None,
+        undefined_lengths: bool,
+        read: ReadOptions,
+        uids: Callable[[], str],
+        planned: Planned = None,
+    ) -> None:
+        self.planned = planned
+        self.uid = uid
+        self.output = output_syntax(transfer_syntax)
+        self.undefined_lengths = undefined_lengths
+        self.read = read
+        self.new_uid = uids
+
+
+@asynccontextmanager
+async def _opened(source: Source, request: _Request) -> AsyncIterator[Work[RemovalReport]]:
+    async with AsyncExitStack() as stack:
+        opened = await open_source(source)
+        stack.push_async_callback(close_source, opened)
+        try:
+            if isinstance(opened, RandomAccess):
+                again: RandomAccess = opened
+            else:
+                spool = again = stack.enter_context(closing(Spool()))
+                await spooled(opened, spool)
+            yield _Work(
+                Removing(
+                    again,
+                    uid=request.uid,
+                    undefined_lengths=request.undefined_lengths,
+                    output=request.output,
+                    read=request.read,
+                    new_uid=request.new_uid,
+                ),
+                request,
+            )
+        except Error as error:
+            error.path = opened.name if error.path is None else error.path
+            raise
+
+
+class _Work:
+    """Signatures being removed, see production.Work."""
+
+    def __init__(self, removing: Removing, request: _Request) -> None:
+        self._removing = removing
+        self._request = request
+
+    async def prepare(self) -> None:
+        """Survey and plan."""
+        removing, request = self._removing, self._request
+        await run_in_thread(removing.survey)
+        log.info("removing all signatures." if request.uid is None else "removing signature from sequence item.")
+        for _ in range(removing.ignored):
+            log.warning("Found Digital Signature Sequence within the Original Attributes Sequence, ignoring.")
+        await run_in_thread(removing.plan)
+        if request.planned is not None:
+            request.planned(removing.report)
+        removing.check_output()
+
+    async def batches(self) -> AsyncGenerator[Generator[Buffers, None, None]]:
+        """The second pass."""
+        yield self._removing.body()
+
+    async def settle(self) -> None:
+        """Nothing is left to wait for."""
+
+    def ending(self) -> Buffers:
+        """Nothing is left to write."""
+        return []
+
+    def result(self) -> RemovalReport:
+        """What was removed."""
+        return self._removing.report
+
+
+class RemovalStream(OutputStream[RemovalReport]):
+    """The bytes of the object without the signatures, block by block; `report` is there once they have ended."""
+
+    @property
+    def report(self) -> RemovalReport:
+        """What was removed; RuntimeError before the last block."""
+        return self.result
+
+
+@asynccontextmanager
+async def open_remover(
+    source: Source,
+    *,
+    uid: str | None = None,
+    transfer_syntax: str | None = None,
+    undefined_lengths: bool = False,
+    read: ReadOptions = READ_AS_FOUND,
+    uids: Callable[[], str] = new_uid,
+) -> AsyncIterator[RemovalStream]:
+    """Remove signatures while forwarding: iterate over the bytes inside the context, then look at `report`.
+
+    `uid`: that of the signature to remove, None for all. Other parameters and errors are those of `remove`.
+    """
+    async with _opened(source, _Request(uid, transfer_syntax, undefined_lengths, read, uids)) as work:
+        await work.prepare()
+        stream = RemovalStream(work)
+        try:
+            yield stream
+        finally:
+            await stream.aclose()
