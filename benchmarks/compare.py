@@ -28,6 +28,8 @@ KEYS = Path(__file__).resolve().parent.parent / "tests" / "vectors" / "mac"
 KEY, CERTIFICATE = str(KEYS / "key-rsa.pem"), str(KEYS / "cert-rsa.pem")
 JPEG, EXPLICIT = "1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.1"
 FRAGMENT = 4 << 20
+PEER = "dcmsign"
+ITEM = "ReferencedImageSequence[0]"
 
 
 class Measurement(NamedTuple):
@@ -52,6 +54,8 @@ def make_input(path: Path, size: int, *, encapsulated: bool, sparse: bool) -> No
     meta = element(0x00020001, "OB", b"\0\1", long=True) + element(0x00020002, "UI", sop_class)
     meta += element(0x00020003, "UI", b"1.2.3.4.5\0") + element(0x00020010, "UI", syntax)
     head = element(0x00080016, "UI", sop_class) + element(0x00080018, "UI", b"1.2.3.4.5\0")
+    item = element(0x00081150, "UI", sop_class) + element(0x00081155, "UI", b"1.2.3.4.6\0")
+    head += element(0x00081140, "SQ", struct.pack("<HHI", 0xFFFE, 0xE000, len(item)) + item, long=True)
     head += element(0x00100010, "PN", b"DOE^JOHN") + element(0x00100020, "LO", b"ID")
     noise = os.urandom(1 << 20)
     with path.open("wb") as file:
@@ -112,35 +116,54 @@ def find_dcmsign() -> str | None:
     return None
 
 
-def commands(source: Path, folder: Path, theirs: str | None) -> dict[str, Callable[[], Measurement]]:
-    """What is compared, by name; files are signed before they are verified."""
-    ours = [sys.executable, "-m", "dcmsign.stream"]
-    signed, peer_signed = folder / "signed.dcm", folder / "peer.dcm"
-    sign = ["+m2", "+s", KEY, CERTIFICATE, str(source)]
-    work: dict[str, Callable[[], Measurement]] = {
-        "sign": lambda: measure([*ours, *sign, str(signed)], output=signed),
-        "verify": lambda: measure([*ours, "+cf", CERTIFICATE, str(signed)]),
-        "sign, pipe in": lambda: measure([*ours, "+m2", "+s", KEY, CERTIFICATE, "-", str(signed)], source, output=signed),
-        "verify, pipe in": lambda: measure([*ours, "+cf", CERTIFICATE, "-"], signed),
+def operations(signed: Path, source: Path, output: Path, *, encapsulated: bool) -> dict[str, list[str]]:
+    """Arguments of the operations that both programs know, by name; the file is signed before it is verified."""
+    keys = [KEY, CERTIFICATE]
+    work = {
+        "sign": ["+m2", "+s", *keys, str(source), str(signed)],
+        "verify": ["+cf", CERTIFICATE, str(signed)],
+        "sign item": ["+m2", "+si", *keys, ITEM, str(source), str(output)],
+        "remove all": ["+ra", str(signed), str(output)],
     }
+    if not encapsulated:
+        work["sign as big endian"] = ["+tb", "+m2", "+s", *keys, str(source), str(output)]
+    return work
+
+
+def commands(source: Path, folder: Path, theirs: str | None, *, encapsulated: bool) -> dict[str, Callable[[], Measurement]]:
+    """What is compared, by name."""
+    ours = [sys.executable, "-m", "dcmsign.stream"]
+    signed, peer_signed, output = folder / "signed.dcm", folder / "peer.dcm", folder / "output.dcm"
+    work: dict[str, Callable[[], Measurement]] = {}
+
+    def add(name: str, program: list[str], arguments: list[str], stdin: Path | None = None) -> None:
+        written = None if "verify" in name or "dgst" in name else Path(arguments[-1])
+        work[name] = lambda: measure([*program, *arguments], stdin, output=written)
+
+    for name, arguments in operations(signed, source, output, encapsulated=encapsulated).items():
+        add(name, ours, arguments)
+    add("sign, pipe in", ours, ["+m2", "+s", KEY, CERTIFICATE, "-", str(output)], source)
+    add("verify, pipe in", ours, ["+cf", CERTIFICATE, "-"], signed)
+    add("remove all, pipe in", ours, ["+ra", "-", str(output)], signed)
     if theirs:
-        work["dcmsign sign"] = lambda: measure([theirs, *sign, str(peer_signed)], output=peer_signed)
-        work["dcmsign verify"] = lambda: measure([theirs, "+cf", CERTIFICATE, str(peer_signed)])
-        work["openssl dgst"] = lambda: measure(["openssl", "dgst", "-sha256", str(source)])
-        work["cp"] = lambda: measure(["cp", str(source), str(peer_signed)], output=peer_signed)
+        for name, arguments in operations(peer_signed, source, output, encapsulated=encapsulated).items():
+            add(f"{PEER} {name}", [theirs], arguments)
+        add("openssl dgst", ["openssl"], ["dgst", "-sha256", str(source)])
+        add("cp", ["cp"], [str(source), str(output)])
     return work
 
 
 def report(results: dict[str, list[Measurement]]) -> str:
-    """A Markdown table."""
-    peers = [name for name in ("dcmsign sign", "dcmsign verify", "openssl dgst", "cp") if name in results]
-    lines = ["| command | wall s | CPU s | peak MiB | " + " | ".join(f"/ {peer}" for peer in peers) + " |"]
-    lines.append("|---" * (4 + len(peers)) + "|")
+    """A Markdown table: each command compared with the same one of the peer, and with programs that only read or copy."""
+    lines = [f"| command | wall s | CPU s | peak MiB | / {PEER} | / openssl dgst | / cp |", "|---" * 7 + "|"]
     for name, runs in results.items():
-        ratios = [statistics.median(a.wall / b.wall for a, b in zip(runs, results[peer], strict=True)) for peer in peers]
+        cells = []
+        for peer in (f"{PEER} {name.partition(',')[0]}", "openssl dgst", "cp"):
+            ratios = [a.wall / b.wall for a, b in zip(runs, results.get(peer, []), strict=False)]
+            cells.append(f"{statistics.median(ratios):.2f}" if ratios else "-")
         wall, cpu = (statistics.median(run[i] for run in runs) for i in (0, 1))
         memory = max(run.memory for run in runs)
-        lines.append(f"| {name} | {wall:.2f} | {cpu:.2f} | {memory:.0f} | " + " | ".join(f"{r:.2f}" for r in ratios) + " |")
+        lines.append(f"| {name} | {wall:.2f} | {cpu:.2f} | {memory:.0f} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
@@ -160,7 +183,7 @@ def main() -> None:
         folder = Path(name)
         source = folder / "input.dcm"
         make_input(source, options.mib << 20, encapsulated=not options.native, sparse=options.sparse)
-        work = commands(source, folder, theirs)
+        work = commands(source, folder, theirs, encapsulated=not options.native)
         if options.only:
             work = {name: run for name, run in work.items() if name in options.only}
         results: dict[str, list[Measurement]] = {name: [] for name in work}

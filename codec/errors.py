@@ -19,8 +19,7 @@ exit code in one table (`stream/cli/exit_codes.py`).
     ├─ SigningError              a signature cannot be created
     │   ├─ KeyMismatch, UnsupportedKey, NothingToSign, UnsignableElement, ElementNotFound,
     │   ├─ UnusableMacSyntax, NoMacIdLeft, CryptoFailure, PlanMismatch,
-    │   ├─ ItemNotFound, UnsuitableDataset, RequiredAttributeMissing
-    │   └─ UnsignableRequiredElement (an UnsignableElement)
+    │   └─ ItemNotFound, UnsuitableDataset, RequiredAttributeMissing
     ├─ RemovalError              a signature cannot be removed
     │   └─ SignatureNotFound
     ├─ AlgorithmUnavailable      the platform lacks a MAC algorithm
@@ -33,6 +32,8 @@ exit code in one table (`stream/cli/exit_codes.py`).
 """
 
 from __future__ import annotations
+
+from collections.abc import Collection, Sequence
 
 
 class Error(Exception):
@@ -119,11 +120,14 @@ class NothingToSign(SigningError):
 
 
 class UnsignableElement(SigningError):
-    """A listed data element is present but cannot be signed (UN, group length, ...)."""
+    """Data elements that are listed or that a profile requires are present but cannot be signed (UN, group length, ...).
 
+    `element` names all of them; `required` are those that only the digital signature profile asks for.
+    """
 
-class UnsignableRequiredElement(UnsignableElement):
-    """A data element that a digital signature profile requires cannot be signed."""
+    def __init__(self, message: str, *, elements: Sequence[str], required: Collection[str] = ()) -> None:
+        super().__init__(message, element=", ".join(elements))
+        self.required = frozenset(required)
 
 
 class ElementNotFound(SigningError):

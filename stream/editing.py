@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from typing import IO
 
-from ..codec.dicom.events import DatasetStart
+from ..codec.dicom.events import DatasetStart, Element, FragmentsStart, SequenceStart, ValueStart
 from ..codec.dicom.options import ReadOptions
 from ..codec.dicom.syntaxes import TransferSyntax
 from ..codec.dicom.tags import DIGITAL_SIGNATURES_SEQUENCE, MAC_PARAMETERS_SEQUENCE
@@ -19,6 +19,7 @@ from ..codec.signature.items import complete_signature, new_mac_parameters, new_
 from ..codec.signature.splice import Buffers, Digester
 from .io.sources import RandomAccess
 from .new_signature import NewSignature, Request
+from .passing import Passing
 from .reports import RemovalReport
 from .trust.signers import Signer
 from .writing import COLLECT, ObjectWriter, Rereader
@@ -146,3 +147,56 @@ class Removing:
     def body(self) -> Generator[Buffers, None, None]:
         """Second pass: the output, in pieces of about a block."""
         return _rewritten(self._input, self._survey, self._new_uid)
+
+
+class OnePassRemoving:
+    """Removes all signatures of an object while it passes: feed blocks, then `end`, iterating over the output each of them gives.
+
+    Kept back are sequences, since an item's MAC Parameters stand in front of the signatures they belong to, and everything behind
+    MAC Parameters of the main data set, if it has some.
+    """
+
+    def __init__(self, *, undefined_lengths: bool, read: ReadOptions, new_uid: Callable[[], str]) -> None:
+        self._survey = RemovalSurvey(undefined_lengths=undefined_lengths)
+        self._writer = ObjectWriter(new_uid)
+        self._passing = Passing(self._survey, read, self._writer, self)
+        self._rewriter: Rewriter | None = None
+        self.report = RemovalReport(())
+
+    @property
+    def ignored(self) -> int:
+        """Digital Signatures Sequences below Original Attributes Sequence, which stay."""
+        return self._survey.ignored
+
+    def feed(self, block: bytes) -> Generator[Buffers, None, None]:
+        """Take the next block; gives the output it makes possible."""
+        return self._passing.feed(block)
+
+    def end(self) -> Generator[Buffers, None, None]:
+        """The input has ended; `report` is there afterwards."""
+        yield from self._passing.end()
+        assert self._rewriter is not None
+        yield self._writer.packed(self._rewriter.finish(), last=True)
+
+    def is_settled(self, tag: int) -> bool:
+        """Which MAC Parameters of the main data set stay is known at its end only."""
+        return tag > MAC_PARAMETERS_SEQUENCE and not self._survey.has_parameters
+
+    def holds(self, event: Element | ValueStart | SequenceStart | FragmentsStart) -> bool:
+        """Whatever may contain signatures, or has a length in front that depends on what comes behind."""
+        return isinstance(event, SequenceStart) or not event.tag & 0xFFFF
+
+    def surveyed(self) -> None:
+        """Remove what has been found."""
+        self._survey.close_signatures()
+        self.report = RemovalReport((*self.report.removed, *removal.remove_all(self._survey)))
+
+    def begin(self) -> tuple[bytes, Rewriter]:
+        """Start the output."""
+        head = self._writer.begin(self._survey)
+        self._rewriter = Rewriter(self._survey)
+        return head, self._rewriter
+
+    def close(self) -> None:
+        """Forget what is kept."""
+        self._passing.close()

@@ -61,11 +61,13 @@ class NewSignature(Generic[AnySurvey]):
         return self._request.mac_algorithm
 
     def _select(self) -> list[int]:
-        request, level = self._request, self._survey.level
-        tags = level.selection(request.tags, request.profile)
+        """The tags to sign."""
+        return self._survey.level.selection(self._request.tags, self._request.profile)
+
+    def _check_contents(self) -> None:
+        """Is all that is to be signed there, and can it be digested?"""
         self._check_pixels()
-        level.check_present(request.tags)
-        return tags
+        self._survey.level.check_present(self._request.tags)
 
     def plan(self, signer: Signer) -> None:
         """Everything that can fail before the data is digested."""
@@ -76,6 +78,8 @@ class NewSignature(Generic[AnySurvey]):
         now = request.clock()
         _warn(signer, now)
         tags = self._select()
+        purpose = self._purpose()
+        self._check_contents()
         survey.check_conversion()
         if len(tags) > MAX_SIGNED_ELEMENTS:
             raise SigningError(f"{len(tags)} data elements to sign, Data Elements Signed holds {MAX_SIGNED_ELEMENTS}")
@@ -86,7 +90,7 @@ class NewSignature(Generic[AnySurvey]):
             mac_id=mac_id,
             uid=request.new_uid(),
             date_time=now.strftime("%Y%m%d%H%M%S.%f%z"),
-            purpose=self._purpose(),
+            purpose=purpose,
             algorithm=request.mac_algorithm,
             mac_syntax=mac_syntax_of(survey.syntax),
             tags=tuple(tags),

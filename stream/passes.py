@@ -7,34 +7,19 @@ as the place of MAC Parameters Sequence has passed; that needs the caller to dec
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from typing import IO
 
-from ..codec.dicom.encoder import form_of
-from ..codec.dicom.events import (
-    Anomaly,
-    DatasetStart,
-    Element,
-    End,
-    Event,
-    FragmentsStart,
-    SequenceEnd,
-    SequenceStart,
-    ValueStart,
-)
-from ..codec.dicom.ordered import read_events
-from ..codec.dicom.parser import Parser
+from ..codec.dicom.events import DatasetStart, Element, FragmentsStart, SequenceStart, ValueStart
 from ..codec.dicom.tags import MAC_PARAMETERS_SEQUENCE
-from ..codec.dicom.texts import TextGate
 from ..codec.errors import PlanMismatch
-from ..codec.signature.finder import TAGGED
 from ..codec.signature.level import SIGNATURE_SEQUENCES
 from ..codec.signature.splice import Buffers, Splicer
 from ..codec.signature.survey import Survey
 from .io.sources import RandomAccess
 from .io.spool import Spool
 from .new_signature import NewSignature, Request
-from .reading import Warnings, check_order
+from .passing import Passing
 from .trust.signers import Signer
 from .writing import COLLECT, ObjectWriter, Rereader
 
@@ -44,7 +29,6 @@ class Signing(NewSignature[Survey]):
 
     def __init__(self, request: Request, dump: IO[bytes] | None) -> None:
         super().__init__(request, self._new_survey(request), dump)
-        self._texts: dict[int, int] = {}
         self._tail = Spool()
         self._writer = ObjectWriter(request.new_uid)
         self._splicer: Splicer | None = None
@@ -103,42 +87,31 @@ class OnePass(Signing):
     """Feed blocks, then `end`, iterating over the output each of them gives; then `ending` with the signature of `digest`.
 
     The tags to sign are declared, so MAC Parameters can be written before what they list has been seen; an object that does not
-    keep the promise ends in an error. Kept back, in memory up to a limit and then on disk, are the data elements in front of MAC
-    Parameters Sequence (usually some KiB) and later ones whose length must be known in advance: sequences, groups with a length.
+    keep the promise ends in an error. See Passing for what is kept back: the data elements in front of MAC Parameters Sequence
+    (usually some KiB) and later ones whose length must be known in advance.
     """
 
     def __init__(self, signer: Signer, request: Request, dump: IO[bytes] | None) -> None:
         super().__init__(request, dump)
-        self._warnings = Warnings()
         self._signer = signer
-        self._parser = Parser(request.read)
-        self._gate = TextGate(self._texts, measure=True)
-        self._held: Spool | None = Spool()
-        self._held_from = 0
-        self._held_group = -1
-        self._depth = 0
+        self._passing = Passing(self._survey, request.read, self._writer, self)
 
     def feed(self, block: bytes) -> Generator[Buffers, None, None]:
         """Take the next block; gives the output it makes possible."""
-        self._parser.feed(block)
-        yield from self._advance()
-        yield self._output()
+        return self._passing.feed(block)
 
     def end(self) -> Generator[Buffers, None, None]:
         """The input has ended; `digest` is there afterwards."""
-        self._parser.close()
-        yield from self._advance()
+        yield from self._passing.end()
         splicer = self._splicer
         assert splicer is not None
         assert self._plan is not None
         super()._select()
+        super()._check_contents()
         if any(mac_id == self._plan.mac_id for mac_id in self._survey.level.mac_ids()):
             raise PlanMismatch("an earlier signature without MAC parameters has the MAC ID of the new one")
         self.digest = splicer.digest()
-        yield self._output()
-
-    def _output(self) -> Buffers:
-        return [] if self._splicer is None else self._writer.packed(self._splicer.take())
+        yield self._writer.packed(splicer.take())
 
     def _select(self) -> list[int]:
         """The declared tags; those in front of MAC Parameters Sequence are checked, the others promised."""
@@ -149,81 +122,31 @@ class OnePass(Signing):
             self._survey.level.check_present(early)
         return sorted(set(self._request.tags))
 
-    def _advance(self) -> Iterator[Buffers]:
-        for raw_event in self._parser.events():
-            kind = type(raw_event)
-            if kind is Anomaly:
-                self._warnings.note(raw_event)  # type: ignore[arg-type]
-                check_order(raw_event)  # type: ignore[arg-type]
-            elif self._depth == 0 and kind in TAGGED and self._survey.started:
-                yield from self._enter(raw_event)  # type: ignore[arg-type]
-            elif kind is End:
-                yield from self._release()
-            if self._held is not None and self._survey.started:
-                self._held.write(raw_event.raw)
-            if kind is SequenceStart:
-                self._depth += 1
-            elif kind is SequenceEnd:
-                self._depth -= 1
-            self._gate.measure = self._held is not None
-            for event in self._gate.feed(raw_event) if kind is ValueStart or self._gate.open else (raw_event,):
-                self._survey.feed(event)
-                if self._held is None and self._splicer is not None:
-                    self._splicer.feed(event)
-            if kind is DatasetStart:
-                self._held_from = raw_event.offset
+    def _check_contents(self) -> None:
+        """Known at the end only."""
 
-    def _enter(self, event: Element | ValueStart | SequenceStart | FragmentsStart) -> Iterator[Buffers]:
-        """A data element of the main data set begins: does it end or begin something that is held back?"""
-        tag = event.tag
-        if self._splicer is None:
-            if tag > MAC_PARAMETERS_SEQUENCE and tag >> 16 != self._survey.measured_group:
-                yield from self._release()
-        elif self._held is not None and tag >> 16 != self._held_group:
-            yield from self._release()
-        if self._held is None and self._must_hold(event):
-            self._held, self._held_from = Spool(), event.offset
-            self._held_group = -1 if tag & 0xFFFF else tag >> 16
+    def is_settled(self, tag: int) -> bool:
+        """Everything that a signature is about has to be written before the place of its MAC Parameters."""
+        return tag > MAC_PARAMETERS_SEQUENCE
 
-    def _must_hold(self, event: Element | ValueStart | SequenceStart | FragmentsStart) -> bool:
-        """Whether a length in front of the element depends on what comes behind."""
+    def holds(self, event: Element | ValueStart | SequenceStart | FragmentsStart) -> bool:
+        """What has a length in front that depends on what comes behind."""
         if event.tag in SIGNATURE_SEQUENCES:
             return False
         if isinstance(event, SequenceStart):
             return not self._request.undefined_lengths
         return not event.tag & 0xFFFF
 
-    def _release(self) -> Iterator[Buffers]:
-        """What was held back has been surveyed whole: write it."""
-        held, self._held = self._held, None
-        self._survey.close_group()
-        if self._splicer is None:
-            self.plan(self._signer)
-            yield [self._begin()]
-        if held is None:
-            return
-        assert self._splicer is not None
-        start = self._held_from
-        for event in TextGate(self._texts).through(self._replayed(held, start)):
-            self._splicer.feed(event)
-            if self._splicer.pending >= COLLECT:
-                yield self._output()
-        held.close()
+    def surveyed(self) -> None:
+        """Nothing to decide."""
 
-    def _replayed(self, held: Spool, start: int) -> Iterator[Event]:
-        syntax = self._survey.syntax
-        parser = Parser.for_content(
-            form_of(syntax),
-            start,
-            encapsulated=syntax.encapsulated,
-            options=self._request.read,
-            context=None if start == self._survey.start else self._parser.context,
-        )
-        for event in read_events(lambda offset, size: held.read_at(offset - start, size), parser):
-            if type(event) not in (Anomaly, End):
-                yield event
+    def begin(self) -> tuple[bytes, Splicer]:
+        """Plan, and start the output."""
+        self.plan(self._signer)
+        head = self._begin()
+        assert self._splicer is not None
+        return head, self._splicer
 
     def close(self) -> None:
         super().close()
-        if self._held is not None:
-            self._held.close()
+        self._passing.close()

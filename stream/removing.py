@@ -9,9 +9,9 @@ from contextlib import AsyncExitStack, asynccontextmanager, closing
 from ..codec.dicom.options import READ_AS_FOUND, ReadOptions
 from ..codec.errors import Error
 from ..codec.signature.splice import Buffers
-from .editing import Removing
+from .editing import OnePassRemoving, Removing
 from .io.sinks import Target
-from .io.sources import RandomAccess, Source, close_source, open_source
+from .io.sources import Blocks, RandomAccess, Source, close_source, open_source
 from .io.spool import Spool
 from .io.threads import run_in_thread
 from .production import OutputStream, Work, produce, spooled
@@ -20,6 +20,9 @@ from .signing import new_uid
 from .writing import output_syntax
 
 log = logging.getLogger("dcmsign.stream.remove")
+
+_REMOVING_ALL = "removing all signatures."
+_REMOVING_ONE = "removing signature from sequence item."
 
 Planned = Callable[[RemovalReport], object] | None
 """What is told about a removal before it happens."""
@@ -61,10 +64,16 @@ async def remove_all(
     read: ReadOptions = READ_AS_FOUND,
     durable: bool = False,
     planned: Planned = None,
+    one_pass: bool = False,
     uids: Callable[[], str] = new_uid,
 ) -> RemovalReport:
-    """Remove every digital signature of an object, at all levels; see `remove`. Without any, the object is written as it is."""
-    request = _Request(None, transfer_syntax, undefined_lengths, read, uids, planned)
+    """Remove every digital signature of an object, at all levels; see `remove`. Without any, the object is written as it is.
+
+    `one_pass`: write while a source that can be read only once is still being read. Only sequences are kept back, and what stands
+    behind MAC Parameters Sequence of the main data set. It rules out `planned` and `transfer_syntax` (ValueError), and an object
+    whose data elements are not sorted ends in UnorderedInput.
+    """
+    request = _Request(None, transfer_syntax, undefined_lengths, read, uids, planned, one_pass)
     async with _opened(source, request) as work:
         return await produce(work, target, durable=durable)
 
@@ -80,7 +89,11 @@ class _Request:
         read: ReadOptions,
         uids: Callable[[], str],
         planned: Planned = None,
+        one_pass: bool = False,
     ) -> None:
+        if one_pass and (uid is not None or transfer_syntax is not None or planned is not None):
+            raise ValueError("one pass is possible for all signatures and without conversion only, and nothing is known before")
+        self.one_pass = one_pass
         self.planned = planned
         self.uid = uid
         self.output = output_syntax(transfer_syntax)
@@ -97,6 +110,10 @@ async def _opened(source: Source, request: _Request) -> AsyncIterator[Work[Remov
         try:
             if isinstance(opened, RandomAccess):
                 again: RandomAccess = opened
+            elif request.one_pass:
+                one = OnePassRemoving(undefined_lengths=request.undefined_lengths, read=request.read, new_uid=request.new_uid)
+                yield _PassingWork(stack.enter_context(closing(one)), opened)
+                return
             else:
                 spool = again = stack.enter_context(closing(Spool()))
                 await spooled(opened, spool)
@@ -127,9 +144,8 @@ class _Work:
         """Survey and plan."""
         removing, request = self._removing, self._request
         await run_in_thread(removing.survey)
-        log.info("removing all signatures." if request.uid is None else "removing signature from sequence item.")
-        for _ in range(removing.ignored):
-            log.warning("Found Digital Signature Sequence within the Original Attributes Sequence, ignoring.")
+        log.info(_REMOVING_ALL if request.uid is None else _REMOVING_ONE)
+        _warn(removing.ignored)
         await run_in_thread(removing.plan)
         if request.planned is not None:
             request.planned(removing.report)
@@ -151,6 +167,41 @@ class _Work:
         return self._removing.report
 
 
+class _PassingWork:
+    """All signatures being removed while the object passes, see production.Work."""
+
+    def __init__(self, removing: OnePassRemoving, blocks: Blocks) -> None:
+        self._removing = removing
+        self._input = blocks
+
+    async def prepare(self) -> None:
+        """Everything is found on the way."""
+        log.info(_REMOVING_ALL)
+
+    async def batches(self) -> AsyncGenerator[Generator[Buffers, None, None]]:
+        """One for each block of the input."""
+        while block := await self._input.next():
+            yield self._removing.feed(block)
+        yield self._removing.end()
+
+    async def settle(self) -> None:
+        """Nothing is left to wait for."""
+        _warn(self._removing.ignored)
+
+    def ending(self) -> Buffers:
+        """Nothing is left to write."""
+        return []
+
+    def result(self) -> RemovalReport:
+        """What was removed."""
+        return self._removing.report
+
+
+def _warn(ignored: int) -> None:
+    for _ in range(ignored):
+        log.warning("Found Digital Signature Sequence within the Original Attributes Sequence, ignoring.")
+
+
 class RemovalStream(OutputStream[RemovalReport]):
     """The bytes of the object without the signatures, block by block; `report` is there once they have ended."""
 
@@ -167,14 +218,15 @@ async def open_remover(
     uid: str | None = None,
     transfer_syntax: str | None = None,
     undefined_lengths: bool = False,
+    one_pass: bool = False,
     read: ReadOptions = READ_AS_FOUND,
     uids: Callable[[], str] = new_uid,
 ) -> AsyncIterator[RemovalStream]:
     """Remove signatures while forwarding: iterate over the bytes inside the context, then look at `report`.
 
-    `uid`: that of the signature to remove, None for all. Other parameters and errors are those of `remove`.
+    `uid`: that of the signature to remove, None for all. Other parameters and errors are those of `remove_all`.
     """
-    async with _opened(source, _Request(uid, transfer_syntax, undefined_lengths, read, uids)) as work:
+    async with _opened(source, _Request(uid, transfer_syntax, undefined_lengths, read, uids, one_pass=one_pass)) as work:
         await work.prepare()
         stream = RemovalStream(work)
         try:

@@ -77,11 +77,11 @@ async def sign(
 
     `signer`: a Signer, or a coroutine function that makes one after the source has been read. `location`: the item to sign, as
     pairs of sequence tag and item number from 0, or as text like ``ReferencedSeriesSequence[0].ReferencedImageSequence[1]``;
-    the main data set if empty. `mac_algorithm`: a key of MAC_ALGORITHMS. `tags`: data elements to sign, all signable ones if
-    None; those that `profile` requires are added. `purpose`: code 1 to 18. `transfer_syntax`: UID of the transfer syntax to
-    write, one of the uncompressed ones, that of the source if None; it has no influence on the signature. `undefined_lengths`:
-    write sequences and items with delimiters. `dump`: file that gets the bytes that are digested. `durable`: return only when
-    the output is on the disk. `clock`: gives the date of the signature, with its time zone. `uids`: gives new UIDs.
+    the main data set if there are none. `mac_algorithm`: a key of MAC_ALGORITHMS. `tags`: data elements to sign, all signable
+    ones if None; those that `profile` requires are added. `purpose`: code 1 to 18. `transfer_syntax`: UID of the transfer syntax
+    to write, one of the uncompressed ones, that of the source if None; it has no influence on the signature. `undefined_lengths`:
+    write sequences and items with delimiters. `dump`: file that gets the bytes that are digested. `durable`: return only when the
+    output is on the disk. `clock`: gives the date of the signature, with its time zone. `uids`: gives new UIDs.
 
     Raises SourceError, FormatError, SigningError, UnsupportedSyntax, TrustError, SinkError or DumpError. After any error and
     after cancellation the target is as it was.

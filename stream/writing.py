@@ -60,7 +60,8 @@ class Rereader:
             return self._surveyed(new())
 
     def _surveyed(self, survey: _Survey) -> _Survey:
-        for event in TextGate(self._texts, measure=True).through(self._events(self._source, skip=True)):
+        headers = self._events(self._source, skip=True, wanted=lambda: survey.collecting)
+        for event in TextGate(self._texts, measure=True).through(headers):
             survey.feed(event)
         return survey
 

@@ -49,6 +49,7 @@ class LengthTable:
 
     def __init__(self, limit: int = 1 << 22) -> None:
         self._lengths = array("I")
+        self._too_long: dict[int, int] = {}
         self._next = 0
         self._limit = limit
 
@@ -62,6 +63,8 @@ class LengthTable:
     def fill(self, place: int, length: int) -> None:
         """Put a length into its place; one that does not fit a length field becomes undefined."""
         self._lengths[place] = min(length, UNDEFINED)
+        if length >= UNDEFINED:
+            self._too_long[place] = length
 
     def take(self) -> int:
         """The next length, for the second pass."""
@@ -73,16 +76,16 @@ class LengthTable:
     def add(self, places: Iterable[int], difference: int) -> None:
         """Change the lengths at these places, of what lies inside each other from the inside out, by a number of bytes.
 
-        One that no longer fits a length field becomes undefined, which costs a delimiter (not so that of a group, place < 0).
+        One that no longer fits a length field becomes undefined, which costs a delimiter (not so that of a group, place < 0),
+        and the other way round.
         """
         for place in places:
             number = place if place >= 0 else ~place
-            before = self._lengths[number]
-            if before == UNDEFINED:
-                continue
-            self.fill(number, before + difference)
-            if place >= 0 and self._lengths[number] == UNDEFINED:
-                difference += _DELIMITER
+            before = self._too_long.pop(number, self._lengths[number])
+            after = before + difference
+            self.fill(number, after)
+            if place >= 0:
+                difference += ((after >= UNDEFINED) - (before >= UNDEFINED)) * _DELIMITER
 
     def skip(self, count: int) -> None:
         """Pass over lengths in the second pass, of something that is not written."""
@@ -191,8 +194,9 @@ class DatasetEncoder:
         """End of the data set, or of its last group so far."""
         self._close_group(self._levels[0])
 
-    def insert(self, data: bytes) -> None:
-        """Write something that is encoded already."""
+    def insert(self, tag: int, data: bytes) -> None:
+        """Write a data element that is encoded already."""
+        self._enter(tag)
         self._emit(data)
 
     @property

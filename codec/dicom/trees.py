@@ -129,6 +129,8 @@ class TreeCollector:
                 start = self._start
                 self._start = None
                 value = b"".join(self._chunks)
+                if len(value) != start.length:
+                    raise LimitExceeded(f"text of {start.length} bytes", offset=start.offset, element=tag_text(start.tag))
                 form = start.form if start.form == BIG else CONVERTED
                 self._add(Element(value, start.offset, start.tag, start.vr, 0, form))
         return False

@@ -26,7 +26,7 @@ from ..dicom.events import (
     ValueStart,
 )
 from ..dicom.syntaxes import TransferSyntax
-from ..dicom.tags import DIGITAL_SIGNATURES_SEQUENCE, ORIGINAL_ATTRIBUTES_SEQUENCE
+from ..dicom.tags import DIGITAL_SIGNATURES_SEQUENCE, MAC_PARAMETERS_SEQUENCE, ORIGINAL_ATTRIBUTES_SEQUENCE
 from ..errors import LimitExceeded, PlanMismatch
 from .finder import TAGGED, search_order
 from .level import SIGNATURE_SEQUENCES, LevelSurvey
@@ -41,11 +41,15 @@ _NOTHING: Mapping[int, Any] = MappingProxyType({})
 
 
 class Kept(NamedTuple):
-    """A signature sequence as it is in the object: its items, the bytes it takes, the number of lengths inside it."""
+    """A signature sequence as it is in the object: its items, the bytes it takes, the number of lengths inside it.
+
+    `cost` is what its items count towards the bound on what is kept.
+    """
 
     items: list[trees.Item]
     size: int
     lengths: int
+    cost: int
 
 
 class Level:
@@ -98,6 +102,10 @@ class EditSurvey(ObjectSurvey):
         if type(event) is DatasetStart:
             self._levels.append(Level((), event.offset, False))
 
+    @property
+    def collecting(self) -> bool:
+        return self._collector is not None
+
     # ------------------------------------------------------------------ what subclasses decide
 
     def watches(self, level: Level) -> bool:
@@ -144,8 +152,8 @@ class EditSurvey(ObjectSurvey):
                 return
             self._sequences.append(tag)
         elif tag in SIGNATURE_SEQUENCES:
-            self._levels[-1].keep(tag, Kept([], encoder.size - before[0], 0))
-        elif not tag & 0xFFFF and tag >> 16 in _GROUPS:
+            self._levels[-1].keep(tag, Kept([], encoder.size - before[0], 0, 0))
+        elif type(event) is Element and not tag & 0xFFFF and tag >> 16 in _GROUPS:
             level = self._levels[-1]
             level.groups = {**level.groups, _GROUPS[tag >> 16]: encoder.group_place}
 
@@ -154,8 +162,8 @@ class EditSurvey(ObjectSurvey):
         assert tree is not None
         size, lengths = self._before
         self._collector = None
-        self._left = collector.left
-        self._levels[-1].keep(tree.tag, Kept(tree.items, encoder.size - size, self.lengths.count - lengths))
+        cost, self._left = self._left - collector.left, collector.left
+        self._levels[-1].keep(tree.tag, Kept(tree.items, encoder.size - size, self.lengths.count - lengths, cost))
 
     def _open_item(self, event: ItemStart) -> None:
         around, tag = self._levels[-1], self._sequences[-1]
@@ -168,7 +176,7 @@ class EditSurvey(ObjectSurvey):
         if self.closed(level):
             level.around = encoder.places_around
         else:
-            self._left += sum(kept.size for kept in level.kept.values() if kept.items)
+            self._left += sum(kept.cost for kept in level.kept.values())
 
     # ------------------------------------------------------------------ edits
 
@@ -224,7 +232,7 @@ class ItemSurvey(EditSurvey):
 
 
 class RemovalSurvey(EditSurvey):
-    """The survey of an object from which signatures are removed; `levels` are those that have some, as dcmsign finds them."""
+    """The survey of an object from which signatures are removed; those that have some are kept, as dcmsign finds them."""
 
     def __init__(
         self,
@@ -236,6 +244,8 @@ class RemovalSurvey(EditSurvey):
         super().__init__(undefined_lengths=undefined_lengths, output=output)
         self.ignored = 0
         self._found: list[Level] = []
+        self._count = 0
+        self._main_settled = False
         self._level_limit = levels
 
     def watches(self, level: Level) -> bool:
@@ -249,17 +259,29 @@ class RemovalSurvey(EditSurvey):
 
     def closed(self, level: Level) -> bool:
         """Levels with signatures."""
-        if level.ignored or not level.items(DIGITAL_SIGNATURES_SEQUENCE):
+        if level.ignored or (self._main_settled and not level.location) or not level.items(DIGITAL_SIGNATURES_SEQUENCE):
             return False
-        if len(self._found) >= self._level_limit:
+        if self._count >= self._level_limit:
             raise LimitExceeded(f"more than {self._level_limit} data sets and items with signatures", offset=level.start)
+        self._count += 1
         self._found.append(level)
         return True
 
     @property
-    def levels(self) -> list[Level]:
-        """Levels with signatures, depth first in ascending tag order."""
-        return sorted(self._found, key=lambda level: search_order(level.location))
+    def has_parameters(self) -> bool:
+        """Whether the main data set has MAC Parameters, of which some may have to go."""
+        return bool(self._levels and self._levels[0].items(MAC_PARAMETERS_SEQUENCE))
+
+    def close_signatures(self) -> None:
+        """Digital Signatures Sequence of the main data set, if there is one, has been read, although more may follow."""
+        if self._main_settled or not self._levels[0].items(DIGITAL_SIGNATURES_SEQUENCE):
+            return
+        self._main_settled = self.closed(self._levels[0])
+
+    def take_levels(self) -> list[Level]:
+        """Levels with signatures found since the last call, depth first in ascending tag order."""
+        found, self._found = self._found, []
+        return sorted(found, key=lambda level: search_order(level.location))
 
 
 class Rewriter:
@@ -267,7 +289,8 @@ class Rewriter:
 
     def __init__(self, survey: EditSurvey) -> None:
         self._lengths = survey.lengths
-        self._edits = dict(survey.edits)
+        self._edits = survey.edits
+        self._start = survey.start
         self._encoder = DatasetEncoder(
             form_of(survey.output), survey.lengths, undefined=survey.undefined_lengths, swap_pixels=survey.swap_pixels
         )
@@ -289,6 +312,9 @@ class Rewriter:
             self._drop(event)
             return
         if kind in TAGGED:
+            if len(self._levels) == 1 and self._start in self._edits:  # known only now, in one pass
+                self._levels.clear()
+                self._enter(self._start)
             edit, waiting = self._levels[-1]
             if edit is not None and self._replaces(edit, waiting, event):  # type: ignore[arg-type]
                 return
@@ -316,7 +342,7 @@ class Rewriter:
         """An element of an edited level begins; True if it is left out."""
         tag = event.tag
         while waiting and waiting[0] < tag:
-            self._encoder.insert(edit.sequences[waiting.pop(0)])
+            self._insert(edit, waiting.pop(0))
         if tag not in edit.sequences:
             return False
         if tag not in edit.dropped:
@@ -333,7 +359,11 @@ class Rewriter:
         edit, waiting = self._levels.pop()
         if edit is not None:
             for tag in waiting:
-                self._encoder.insert(edit.sequences[tag])
+                self._insert(edit, tag)
+
+    def _insert(self, edit: Edit, tag: int) -> None:
+        if edit.sequences[tag]:
+            self._encoder.insert(tag, edit.sequences[tag])
 
     @property
     def pending(self) -> int:

@@ -36,6 +36,7 @@ from ..dicom.tags import (
     PIXEL_DATA,
 )
 from ..dicom.texts import TextGate
+from ..dicom.vr import TEXT
 from ..errors import LimitExceeded
 from .algorithms import MAC_ALGORITHMS
 from .items import MacParameters, SignatureItem, digested_events, read_mac_parameters, read_signature
@@ -295,7 +296,7 @@ class SignatureFinder:
 
     def _note(self, event: Element | ValueStart | SequenceStart | FragmentsStart, tags: array[int]) -> None:
         tags.append(event.tag)
-        if event.tag == VERIFICATION_FLAG and isinstance(event, Element):
+        if event.tag == VERIFICATION_FLAG and isinstance(event, Element) and event.vr in TEXT:
             self._verification_flag = first_value(event.value)
 
     @property

@@ -9,7 +9,8 @@ from typing import Final
 from ..dicom import trees
 from ..dicom.events import Element, Event, FragmentsStart, SequenceEnd, SequenceStart, ValueStart
 from ..dicom.tags import DIGITAL_SIGNATURES_SEQUENCE, MAC_PARAMETERS_SEQUENCE, text
-from ..errors import ElementNotFound, NothingToSign, RequiredAttributeMissing, UnsignableElement, UnsignableRequiredElement
+from ..dicom.vr import TEXT
+from ..errors import ElementNotFound, NothingToSign, RequiredAttributeMissing, UnsignableElement
 from .finder import TAGGED, VERIFICATION_FLAG, PixelFacts, first_value
 from .items import read_mac_parameters, read_purpose, read_signature
 from .profiles import DatasetFacts, Profile, rules_of
@@ -75,7 +76,7 @@ class LevelSurvey:
                 self._collector = trees.TreeCollector(self._limit)
             return
         self._list(tag, vr != "UN")
-        if tag == VERIFICATION_FLAG and isinstance(event, Element):
+        if tag == VERIFICATION_FLAG and isinstance(event, Element) and vr in TEXT:
             self._flag = first_value(event.value)
 
     def _list(self, tag: int, usable: bool) -> None:
@@ -113,26 +114,25 @@ class LevelSurvey:
         """Tags to sign, ascending: the wanted ones and what the profile requires, or everything signable for None.
 
         Wanted ones that are absent are left out. Raises NothingToSign if there is no data element, UnsignableElement for
-        one that is wanted or required, RequiredAttributeMissing.
+        those that are wanted or required, RequiredAttributeMissing.
         """
         if not self.tags:
             raise NothingToSign("the data set has no data elements")
         rules = rules_of(profile)
-        listed = None if wanted is None else frozenset(wanted)
+        named = None if wanted is None else frozenset(wanted)
         facts = self.facts
-        chosen = []
+        chosen, unsignable, required = [], [], []
         for tag, usable in zip(self.tags, self._usable, strict=True):
-            if listed is not None and tag in listed:
-                if not usable:
-                    raise UnsignableElement("a listed data element cannot be signed", element=text(tag))
-            elif rules.requires(tag, facts):
-                if not usable:
-                    message = "a data element that the profile requires cannot be signed"
-                    raise UnsignableRequiredElement(message, element=text(tag))
-            elif listed is not None:
-                continue
-            if usable:
+            listed = named is not None and tag in named
+            if not usable:
+                if listed or rules.requires(tag, facts):
+                    unsignable.append(text(tag))
+                    if not listed:
+                        required.append(text(tag))
+            elif named is None or listed or rules.requires(tag, facts):
                 chosen.append(tag)
+        if unsignable:
+            raise UnsignableElement("data elements to be signed cannot be signed", elements=unsignable, required=required)
         if missing := rules.missing(facts, frozenset(chosen)):
             names = ", ".join(text(tag) for tag in missing)
             raise RequiredAttributeMissing("the profile requires data elements that are not signed", element=names)

@@ -13,13 +13,16 @@ from ..errors import ItemNotFound
 Location = tuple[tuple[int, int], ...]
 """(sequence tag, item number from 0) for each level; empty for the main data set."""
 
-_SPACE = r"[ \t\n\v\f\r]*"
-_HEX = r"[ \t\n\v\f\r]*[+-]?(?:0[xX])?[0-9a-fA-F]+"
-_TAG = re.compile(rf"{_SPACE}\(({_HEX}),({_HEX})[^)]*\)")
-_NAME = re.compile(rf"{_SPACE}([A-Za-z][A-Za-z0-9]*)")
-_INDEX = re.compile(rf"{_SPACE}\[([0-9]+)\]")
-_PERIOD = re.compile(r"\.")
-_END = re.compile(rf"{_SPACE}\Z")
+_SPACE = r"[ \t\n\v\f\r]*+"
+_HEX = rf"({_SPACE}[+-]?(?:0[xX][0-9a-fA-F]*|[0-9a-fA-F]+))"
+_TOKENS = {
+    "period": re.compile(r"\."),
+    "end": re.compile(rf"{_SPACE}\Z"),
+    "index": re.compile(rf"{_SPACE}\[([0-9]+)\]"),
+    "number": re.compile(rf"{_SPACE}\({_HEX},{_HEX}[^)]*\)"),
+    "name": re.compile(rf"{_SPACE}(?![\[(.])([A-Za-z0-9]*)"),
+}
+_MOST = (1 << 64) - 1
 _PLAIN = (Element, ValueStart, FragmentsStart)
 
 
@@ -57,32 +60,49 @@ def parse_location(text: str, tag_of: Callable[[str], int | None]) -> ItemPath:
     """
     parse_error, incomplete = f"parse error in item location string '{text}'", f"item location string '{text}' incomplete."
     steps: list[tuple[int, int | None]] = []
-    position = 0
+    position, expected = 0, "tag"
     while True:
-        if _END.match(text, position):
-            return ItemPath(tuple(steps), text, (incomplete,))
-        name, number = _NAME.match(text, position), _TAG.match(text, position)
-        if name is not None:
-            tag = tag_of(name[1])
+        kind, groups, position = _token(text, position)
+        tag = None
+        if kind == "name":
+            kind, tag = "tag", tag_of(groups[0])
             if tag is None:
-                return ItemPath(tuple(steps), text, (f"attribute name '{name[1]}' unknown.", parse_error))
-            position = name.end()
-        elif number is not None:
-            tag = (int(number[1], 16) & 0xFFFF) << 16 | int(number[2], 16) & 0xFFFF
-            position = number.end()
-        else:
+                return ItemPath(tuple(steps), text, (f"attribute name '{groups[0]}' unknown.", parse_error))
+        elif kind == "number":
+            kind, tag = "tag", _hexadecimal(groups[0]) << 16 | _hexadecimal(groups[1])
+        if kind == "end":
+            return ItemPath(tuple(steps), text, () if expected == "period" else (incomplete,))
+        if kind != expected:
             return ItemPath(tuple(steps), text, (parse_error,))
-        steps.append((tag, None))
-        index = _INDEX.match(text, position)
-        if index is None:
-            return ItemPath(tuple(steps), text, (incomplete if _END.match(text, position) else parse_error,))
-        steps[-1] = (tag, int(index[1]) & 0xFFFFFFFF)
-        position = index.end()
-        if _END.match(text, position):
-            return ItemPath(tuple(steps), text)
-        if not _PERIOD.match(text, position):
-            return ItemPath(tuple(steps), text, (parse_error,))
-        position += 1
+        if tag is not None:
+            steps.append((tag, None))
+        elif kind == "index":
+            steps[-1] = (steps[-1][0], _decimal(groups[0]))
+        expected = _BEHIND[kind]
+
+
+_BEHIND = {"tag": "index", "index": "period", "period": "tag"}
+
+
+def _token(text: str, position: int) -> tuple[str, tuple[str, ...], int]:
+    """Kind, parts and end of what stands at a position."""
+    for kind, pattern in _TOKENS.items():
+        if found := pattern.match(text, position):
+            return kind, found.groups(), found.end()
+    return "nothing", (), position
+
+
+def _decimal(digits: str) -> int:
+    """The low 32 bits of a number as C reads it: one too large is the largest of 64 bits."""
+    significant = digits.lstrip("0")[:21]  # more have no influence
+    return min(int(significant or "0"), _MOST) & 0xFFFFFFFF
+
+
+def _hexadecimal(digits: str) -> int:
+    """The low 16 bits of a number as C's scanf reads it: `0x` without digits is 0, a number too large is the largest."""
+    stripped = digits.strip()
+    number = 0 if stripped.lower().endswith("x") else int(stripped, 16)
+    return (number if abs(number) <= _MOST else _MOST) & 0xFFFF
 
 
 class ItemFinder:
@@ -140,7 +160,7 @@ class ItemFinder:
         for (tag, number), items in zip(path.steps, self._met, strict=False):
             if items is None:
                 raise ItemNotFound(f"attribute {tag_text(tag)} is not a sequence{where}", location=path.text)
-            if number is not None and number >= items:
+            if number is not None and not 0 <= number < items:
                 message = f"sequence {tag_text(tag)} only has {items} items, cannot locate item {number}{where}"
                 raise ItemNotFound(message, location=path.text)
         if len(self._met) < len(path.steps):

@@ -21,9 +21,9 @@ class RemovedSignature(NamedTuple):
 
 
 def remove_all(survey: RemovalSurvey) -> tuple[RemovedSignature, ...]:
-    """Plan the removal of every signature. Raises RemovalError for one without MAC ID."""
+    """Plan the removal of every signature found since the last call. Raises RemovalError for one without MAC ID."""
     removed: list[RemovedSignature] = []
-    for level in survey.levels:
+    for level in survey.take_levels():
         signatures = _signatures(level)
         _remove(survey, level, signatures, range(len(signatures)))
         removed += [RemovedSignature(signature.uid, level.location) for signature in signatures]
@@ -32,7 +32,7 @@ def remove_all(survey: RemovalSurvey) -> tuple[RemovedSignature, ...]:
 
 def remove(survey: RemovalSurvey, uid: str) -> RemovedSignature:
     """Plan the removal of the first signature with a UID. Raises SignatureNotFound; RemovalError if it has no MAC ID."""
-    for level in survey.levels:
+    for level in survey.take_levels():
         signatures = _signatures(level)
         for number, signature in enumerate(signatures):
             if signature.uid == uid:

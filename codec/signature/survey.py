@@ -60,6 +60,11 @@ class ObjectSurvey:
         """Whether the data set has begun."""
         return self._encoder is not None
 
+    @property
+    def collecting(self) -> bool:
+        """Whether values of any length are wanted, since a signature sequence is open that will be written anew."""
+        return False
+
     def feed(self, event: Event) -> None:
         """Take the next event."""
         kind = type(event)
@@ -153,6 +158,10 @@ class Survey(ObjectSurvey):
     ) -> None:
         super().__init__(undefined_lengths=undefined_lengths, output=output)
         self.level = LevelSurvey(limit=limit)
+
+    @property
+    def collecting(self) -> bool:
+        return self.level.collecting
 
     def _take(self, event: Event, encoder: DatasetEncoder) -> None:
         level = self.level

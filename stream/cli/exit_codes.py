@@ -74,7 +74,6 @@ FAILURES: dict[type[errors.Error], Failure] = {
     errors.UnsupportedKey: _signing(messages.UNSUPPORTED_KEY),
     errors.NothingToSign: _signing(messages.NOTHING_TO_SIGN),
     errors.UnsignableElement: _signing(messages.UNSIGNABLE_ELEMENT, messages.UNSIGNABLE, logging.INFO),
-    errors.UnsignableRequiredElement: _signing(messages.UNSIGNABLE_ELEMENT, messages.UNSIGNABLE_REQUIRED, logging.INFO),
     errors.ItemNotFound: _signing(messages.ITEM_NOT_FOUND, messages.REASON),
     errors.UnsuitableDataset: _signing(messages.UNSUITABLE_DATA_SET),
     errors.RequiredAttributeMissing: _signing(messages.REQUIRED_MISSING, detail=""),

@@ -38,6 +38,8 @@ LIBRARY = logging.getLogger("dcmsign")
 """Parent of all loggers of the project."""
 COMMAND = logging.getLogger("dcmsign.command")
 """Logger of the command itself."""
+DATA = logging.getLogger("dcmsign.stream.input")
+"""Logger of what is read and written, and of the data dictionary."""
 
 
 def level_name(level: int) -> str:

@@ -100,8 +100,8 @@ class RollingFileAppender(FileAppender):
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
-        size = settings.get("MaxFileSize")
-        self._limit = DEFAULT_SIZE if size is None else max(_bytes(size), MINIMUM_SIZE)
+        size = settings.get("MaxFileSize", "")
+        self._limit = max(_bytes(size), MINIMUM_SIZE) if size else DEFAULT_SIZE
         self._backups = _backups(settings, 1)
 
     def emit(self, record: logging.LogRecord) -> None:

@@ -70,7 +70,8 @@ def predefined() -> dict[str, str]:
 
 def subset(properties: Mapping[str, str], prefix: str) -> dict[str, str]:
     """The settings whose keys begin with a prefix, without it, in the order of the keys."""
-    return {key[len(prefix) :]: properties[key] for key in sorted(properties) if key.startswith(prefix)}
+    found = sorted(key for key in properties if key.startswith(prefix))
+    return {key[len(prefix) :]: properties[key] for key in found}
 
 
 class Substitution:

@@ -211,7 +211,9 @@ def _details(error: errors.Error, failure: Failure, dictionary: Dictionary) -> I
         place = messages.ELEMENT_AT.format(element, offset) if element and offset else element or offset
         tag = parse_tag(element.strip("()"), dictionary)
         keyword = "" if tag is None else dictionary.keyword_of(tag)
-        yield failure.detail.format(place=place, message=error.message, element=element, keyword=keyword)
+        required = isinstance(error, errors.UnsignableElement) and element in error.required
+        detail = messages.UNSIGNABLE_REQUIRED if required else failure.detail
+        yield detail.format(place=place, message=error.message, element=element, keyword=keyword)
 
 
 def _names(error: errors.Error, job: Job) -> dict[str, str]:

@@ -47,6 +47,7 @@ GENERAL = Block(
             1,
             FILE_NAME,
             kind=Kind.SINGLE,
+            note="an unknown root level is a usage error, exit code 1 (DCMTK aborts)",
         ),
     ),
 )
@@ -104,7 +105,13 @@ COMMAND = Block(
     "command",
     "",
     (
-        Option("", "--verify", ("verify all signatures (default)",), default=True),
+        Option(
+            "",
+            "--verify",
+            ("verify all signatures (default)",),
+            default=True,
+            note="a digest from which DCMTK left something out is accepted, but reported",
+        ),
         Option(
             "+s",
             "--sign",
@@ -112,6 +119,7 @@ COMMAND = Block(
             2,
             ("[p]rivate key file, [c]ertificate file: string",),
             needs_output=True,
+            note="nothing is left out of the digest of large nested sequences",
         ),
         Option(
             "+si",
@@ -120,6 +128,7 @@ COMMAND = Block(
             3,
             ("[k]eyfile, [c]ertfile, [i]tem location: string",),
             needs_output=True,
+            note="nothing is left out of the digest of large nested sequences",
         ),
         Option(
             "+t",
@@ -143,6 +152,7 @@ COMMAND = Block(
             "--remove-all",
             ("remove all signatures from data set",),
             needs_output=True,
+            note="a Digital Signatures Sequence without items is left alone (DCMTK never ends)",
         ),
     ),
 )
@@ -173,6 +183,8 @@ FORMAT = Block(
             "--format-dcmtk",
             ("sign in DCMTK's incomplete form, for peers", "that need it"),
             setting="DCMTK",
+            note="for peers that accept only what DCMTK digests",
+            added=True,
         ),
     ),
 )
@@ -354,6 +366,7 @@ MAC = Block(
             only_with=CREATE,
             setting="RIPEMD160",
             default=True,
+            note="works without the legacy provider of OpenSSL if the extra ripemd160 is installed",
         ),
         Option("+ms", "--mac-sha1", ("use SHA-1 (not recommended)",), only_with=CREATE, setting="SHA1"),
         Option("+mm", "--mac-md5", ("use MD5 (not recommended)",), only_with=CREATE, setting="MD5"),
@@ -393,7 +406,15 @@ TAGS = Block(
             ('[t]ag: "gggg,eeee" or dictionary name',),
             kind=Kind.LIST,
         ),
-        Option("-tf", "--tag-file", ("read list of tags from text file",), 1, FILE_NAME, kind=Kind.SINGLE),
+        Option(
+            "-tf",
+            "--tag-file",
+            ("read list of tags from text file",),
+            1,
+            FILE_NAME,
+            kind=Kind.SINGLE,
+            note="a directory is a file that cannot be read, exit code 30 (DCMTK aborts)",
+        ),
     ),
 )
 

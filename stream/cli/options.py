@@ -32,8 +32,9 @@ class Option:
     """One option: names, number of values, help lines (values first), and what it is allowed with and stands for.
 
     `setting` is what the choice means to the operation; `default` marks the choice in effect without any option of the
-    block; `warning` is printed when the option is met; `available` is False for options that are recognised but belong to
-    operations that are not there yet.
+    block; `warning` is printed when the option is met; `note` says for the documentation where it differs from DCMTK's option
+    on purpose, or what for it was `added`; `available` is False for options that are recognised but belong to operations that
+    are not there yet.
     """
 
     short: str
@@ -47,6 +48,8 @@ class Option:
     default: bool = False
     needs_output: bool = False
     warning: str = ""
+    note: str = ""
+    added: bool = False
     available: bool = True
 
     @property

@@ -87,7 +87,7 @@ def load_dictionary() -> tuple[Dictionary, bool]:
 
     loaded = load_dictionaries(name for name in names.split(os.pathsep) if name)
     for problem in loaded.problems:
-        log.COMMAND.error(messages.DICTIONARY.format(problem.message))
+        log.DATA.error(messages.DICTIONARY.format(problem.message))
     return loaded.dictionary, loaded.complete
 
 

@@ -29,10 +29,10 @@ class CertificateDirectory:
     """A directory that is asked for the certificates and revocation lists of a name when a chain needs them.
 
     `path`: the directory; one that does not exist holds nothing. Files are called ``HASH.0``, ``HASH.1``, … for
-    certificates and ``HASH.r0``, … for lists, where HASH is OpenSSL's hash of the subject, or the issuer of the list, in
-    eight hexadecimal digits; a PEM file may hold several. The first missing number, and the first file that cannot be decoded, end the search.
-    `encoding`: that of all files. Files are read at every check, so that new lists count at once; those that are no
-    regular files or beyond the bounds (1 MiB, lists 64 MiB, 64 of a kind and name) are not.
+    certificates and ``HASH.r0``, … for lists, where HASH is OpenSSL's hash of the subject, or the issuer of the list,
+    in eight hexadecimal digits; a PEM file may hold several. The first missing number, and the first file that cannot
+    be decoded, end the search. `encoding`: that of all files. Files are read at every check, so that new lists count at
+    once, unless they are no regular files or beyond the bounds (1 MiB, lists 64 MiB, 64 of a kind and name).
     """
 
     path: str

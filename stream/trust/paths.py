@@ -9,6 +9,7 @@ import contextlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
@@ -83,22 +84,36 @@ class _Material:
     lists: list[RevocationList]
 
     def store(self, check: RevocationCheck, partial_chain: bool, at: datetime | None) -> X509Store:
-        from cryptography import x509
-        from OpenSSL import crypto
-
-        store = crypto.X509Store()
-        for anchor in _decoded(self.trusted):
-            store.add_cert(anchor)
-        for revocation_list in self.lists if check is not RevocationCheck.NONE else ():
-            if not revocation_list.is_delta:  # OpenSSL before 4 takes them for complete ones
-                # without what its decoders refuse it has no list of this issuer, and says so
-                with contextlib.suppress(crypto.Error, ValueError, x509.InvalidVersion):
-                    store.add_crl(x509.load_der_x509_crl(revocation_list.der))
-        if at is not None:
-            store.set_time(at.astimezone(UTC))
-        flags = crypto.X509StoreFlags.CRL_CHECK if check is not RevocationCheck.NONE else 0
-        store.set_flags(flags | (crypto.X509StoreFlags.PARTIAL_CHAIN if partial_chain else 0))
+        lists = tuple(self.lists) if check is not RevocationCheck.NONE else ()
+        flags = (check is not RevocationCheck.NONE, partial_chain)
+        if at is None:
+            return _kept_store(tuple(self.trusted), lists, *flags)
+        store = _new_store(tuple(self.trusted), lists, *flags)
+        store.set_time(at.astimezone(UTC))
         return store
+
+
+def _new_store(
+    trusted: tuple[Certificate, ...], lists: tuple[RevocationList, ...], check: bool, partial_chain: bool
+) -> X509Store:
+    from cryptography import x509
+    from OpenSSL import crypto
+
+    store = crypto.X509Store()
+    for anchor in _decoded(trusted):
+        store.add_cert(anchor)
+    for revocation_list in lists:
+        if not revocation_list.is_delta:  # OpenSSL before 4 takes them for complete ones
+            # without what its decoders refuse it has no list of this issuer, and says so
+            with contextlib.suppress(crypto.Error, ValueError, x509.InvalidVersion):
+                store.add_crl(x509.load_der_x509_crl(revocation_list.der))
+    flags = crypto.X509StoreFlags.CRL_CHECK if check else 0
+    store.set_flags(flags | (crypto.X509StoreFlags.PARTIAL_CHAIN if partial_chain else 0))
+    return store
+
+
+_kept_store = lru_cache(maxsize=2)(_new_store)
+"""Decoding a list of a hundred thousand entries takes OpenSSL a third of a second; nothing changes a store that is made."""
 
 
 def _gather(signer: Certificate, trust: Trust) -> _Material:

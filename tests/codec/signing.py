@@ -20,10 +20,14 @@ from dcmsign.codec.dicom.options import READ_AS_FOUND, ReadOptions
 from dcmsign.codec.dicom.ordered import OrderedReader, Reader
 from dcmsign.codec.dicom.parser import Parser
 from dcmsign.codec.dicom.syntaxes import SYNTAXES
+from dcmsign.codec.dicom.tags import DIGITAL_SIGNATURES_SEQUENCE, MAC_PARAMETERS_SEQUENCE
 from dcmsign.codec.dicom.texts import TextGate
+from dcmsign.codec.signature.edits import ItemFilter, ItemSurvey, Rewriter
 from dcmsign.codec.signature.finder import FoundSignature, SignatureFinder
+from dcmsign.codec.signature.items import complete_signature, new_mac_parameters, new_signature
+from dcmsign.codec.signature.location import item_path
 from dcmsign.codec.signature.mac import Mac
-from dcmsign.codec.signature.splice import SigningPlan, Splicer
+from dcmsign.codec.signature.splice import Digester, SigningPlan, Splicer
 from dcmsign.codec.signature.stream import StreamEncoder
 from dcmsign.codec.signature.survey import Survey
 
@@ -152,3 +156,41 @@ def splice(
     value = splicer.digest()
     out += b"".join(splicer.finish(certificate, signature))
     return bytes(out), value, bytes(dump)
+
+
+def splice_item(
+    events: Iterable[Event],
+    location: tuple[tuple[int, int], ...],
+    plan: SigningPlan,
+    certificate: bytes,
+    signature: bytes,
+) -> tuple[bytes, bytes, bytes]:
+    """The passes that sign an item: the signed data set, the digest and the digested bytes."""
+    found = list(events)
+    seen = ItemSurvey(item_path(location))
+    for event in found:
+        seen.feed(event)
+    seen.check()
+    assert seen.target is not None
+    dump = bytearray()
+    digester = Digester(plan, dump.extend)
+    item = ItemFilter(seen.target.start)
+    for event in found:
+        if item.takes(event):
+            digester.feed(event)
+    assert item.over
+    new = new_signature(plan.mac_id, plan.uid, plan.date_time, plan.purpose)
+    value = digester.digest(new)
+    parameters = new_mac_parameters(plan.mac_id, plan.mac_syntax.uid, plan.algorithm, plan.tags)
+    seen.replace(
+        seen.target,
+        {
+            MAC_PARAMETERS_SEQUENCE: [*seen.level.parameters, parameters],
+            DIGITAL_SIGNATURES_SEQUENCE: [*seen.level.signatures, complete_signature(new, certificate, signature)],
+        },
+    )
+    rewriter = Rewriter(seen)
+    start = next(number for number, event in enumerate(found) if isinstance(event, DatasetStart))
+    for event in found[start + 1 :]:
+        rewriter.feed(event)
+    return b"".join(rewriter.finish()), value, bytes(dump)

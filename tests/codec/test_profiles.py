@@ -421,7 +421,7 @@ def facts_of(path: Path) -> DatasetFacts:
         return DatasetFacts(frozenset(map(int, data_set.keys())), flag.strip() if isinstance(flag, str) else None)
 
 
-@pytest.mark.parametrize("profile", Profile)
+@pytest.mark.parametrize("profile", [Profile.NONE, Profile.CREATOR_RSA, Profile.SR_RSA, Profile.SR_RSA_VERIFICATION])
 @pytest.mark.parametrize("case", CONDITIONS)
 def test_conditions_of_signing(tmp_path: Path, case: str, profile: Profile) -> None:
     source = write(tmp_path / "in.dcm", CONDITIONS[case])
@@ -488,7 +488,7 @@ def test_warning_about_the_verification_signature(verified: Path, tmp_path: Path
             data_set[SIGNATURES].value[0][0x04000401].value = [code(value) for value in sequence]
         first[0x04000401].value = [code(value) for value in purposes]
         data_set.save_as(tmp_path / "in.dcm")
-    for profile in Profile:
+    for profile in (Profile.CREATOR_RSA, Profile.SR_RSA, Profile.SR_RSA_VERIFICATION):
         done = peer_sign(profile, tmp_path / "in.dcm", tmp_path / "out.dcm")
         assert done.code == 0
         firsts = [value.partition("\\")[0].strip() for value in purposes[:1]] + ["7"] * others

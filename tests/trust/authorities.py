@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from dcmsign.stream.trust.certificates import Certificate
 from dcmsign.stream.trust.revocation import RevocationList
 from dcmsign.stream.trust.signers import _sign
+from OpenSSL import crypto
 
 from tests.peers import require_peer
 from tests.trust import forge
@@ -68,6 +69,14 @@ def certificates() -> dict[str, bytes]:
         "alone, expired": issue("alone", "alone", not_after=LATER),
         "other": issue("other", "other"),
     }
+
+
+def hash_of(name: str) -> str:
+    """OpenSSL's hash of the subject of a certificate, as files in directories are called."""
+    return f"{crypto.load_certificate(crypto.FILETYPE_ASN1, certificates()[name]).subject_name_hash():08x}"
+
+
+ROOT, MIDDLE = hash_of("root"), hash_of("middle")
 
 
 def loaded(names: Sequence[str]) -> tuple[Certificate, ...]:

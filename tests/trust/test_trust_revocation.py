@@ -6,10 +6,13 @@ import pickle
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
+import anyio
 import pytest
 from cryptography import x509
 from dcmsign.codec.errors import BadCertificateFile, BadRevocationListFile
+from dcmsign.stream import verify
 from dcmsign.stream.trust import der
 from dcmsign.stream.trust.anchors import Trust
 from dcmsign.stream.trust.certificates import Encoding
@@ -23,12 +26,14 @@ from tests.trust.authorities import (
     LATER,
     PAST,
     REVOKED_AT,
+    ROOT,
     SERIAL,
     certificates,
     dcmsign_says,
     list_pem,
     lists_of,
     loaded,
+    object_signed_with,
     openssl_says,
     revoke,
 )
@@ -310,7 +315,7 @@ def test_delta_lists_of_the_whole_chain() -> None:
     ],
 )
 @pytest.mark.parametrize("signer", ["direct", "alone"])
-def test_lists_no_one_should_issue_never_lead_to_trust(signer: str, options: dict[str, object], tmp_path: Path) -> None:
+def test_lists_no_one_should_issue_never_lead_to_trust(signer: str, options: dict[str, Any], tmp_path: Path) -> None:
     """dcmsign reads them, and so do we: an unreadable file would leave revocation unchecked."""
     trusted = "root" if signer == "direct" else signer
     encoding = revoke(trusted, SERIAL, **options)
@@ -428,7 +433,7 @@ def test_missing_files(name: str, tmp_path: Path) -> None:
     [{}, {"next_update": None}, {"extensions": DELTA}, {"extensions": extended(number(1))}, {"version": None}],
     ids=["plain", "no end", "delta", "numbered", "version 1"],
 )
-def test_fields(options: dict[str, object]) -> None:
+def test_fields(options: dict[str, Any]) -> None:
     encoding = revoke("root", SERIAL, **options)
     found, peer = RevocationList.from_der(encoding + b"more"), x509.load_der_x509_crl(encoding)
     assert found.der == encoding
@@ -444,7 +449,7 @@ def test_fields(options: dict[str, object]) -> None:
 
 def test_now_is_the_default_time() -> None:
     soon = datetime.now(UTC) + timedelta(days=2)
-    times = {
+    times: dict[str, Any] = {
         "this_update": forge.utc(f"{soon - timedelta(days=4):%y%m%d}000000Z"),
         "next_update": forge.utc(f"{soon:%y%m%d}000000Z"),
     }
@@ -452,3 +457,22 @@ def test_now_is_the_default_time() -> None:
         trust = Trust(loaded([issuer]), revocation_lists=lists_of(revoke(issuer, **times)))
         assert validate_path(loaded([signer])[0], trust) is None
         assert validate_path(loaded([signer])[0], trust, at=soon + timedelta(days=1)) == EXPIRED
+
+
+async def _report_on(signer: str, trust: Trust, at: datetime | None) -> tuple[bool, str | None]:
+    report = await verify(object_signed_with(signer), trust=trust, at=at)
+    (signature,) = report.signatures
+    assert signature.intact
+    return signature.trusted, signature.chain_error
+
+
+def test_verification(tmp_path: Path) -> None:
+    """What a caller of the library sees, now and at the time of signing."""
+    write(tmp_path, f"{ROOT}.0", forge.pem(certificates()["root"]))
+    write(tmp_path, f"{ROOT}.r0", list_pem(revoke("root", this_update=PAST, next_update=LATER)))
+    trust = Trust.load(directories=[tmp_path])
+    signed = datetime(2025, 12, 1, 12, tzinfo=UTC)
+    assert anyio.run(_report_on, "direct", trust, None) == (False, EXPIRED)
+    assert anyio.run(_report_on, "direct", trust, signed) == (True, None)
+    write(tmp_path, f"{ROOT}.r1", list_pem(revoke("root", SERIAL, this_update=forge.utc("250701000000Z"))))
+    assert anyio.run(_report_on, "direct", trust, signed) == (False, REVOKED)
