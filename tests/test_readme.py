@@ -8,21 +8,50 @@ import shlex
 import shutil
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import anyio
 import httpx
+import pydicom
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from dcmsign.stream import verify
 
 from tests.peers import require_peer
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
-SERVICE, FILTER = re.findall(r"^```python\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+SERVICE, FILTER, ITEM, TRUST = re.findall(r"^```python\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
 COMMANDS = re.findall(r"^\$ (dcmsign .*)$", README, re.MULTILINE)
 VECTORS = ROOT / "tests" / "vectors" / "mac"
+
+
+def make_image(path: Path) -> None:
+    """An object with the UIDs every image has and two referenced images."""
+    dataset = pydicom.dcmread(VECTORS / "item-signature.dcm")
+    dataset.StudyInstanceUID, dataset.SeriesInstanceUID = "1.2.3.4.6", "1.2.3.4.7"
+    dataset.save_as(path)
+
+
+def make_authority(folder: Path) -> None:
+    """A hashed directory with the authority's certificate and revocation list, and the list as a file."""
+    certificate = x509.load_pem_x509_certificate((folder / "authority.pem").read_bytes())
+    key = serialization.load_pem_private_key((folder / "key.pem").read_bytes(), None)
+    assert isinstance(key, rsa.RSAPrivateKey)
+    now = datetime.now(UTC)
+    builder = x509.CertificateRevocationListBuilder(certificate.subject, now - timedelta(days=1), now + timedelta(days=1))
+    revoked = builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+    (folder / "authority.crl").write_bytes(revoked)
+    command = [require_peer("openssl"), "x509", "-hash", "-noout", "-in", folder / "authority.pem"]
+    name = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True).stdout.strip()
+    (folder / "certificates").mkdir()
+    shutil.copyfile(folder / "authority.pem", folder / "certificates" / f"{name}.0")
+    (folder / "certificates" / f"{name}.r0").write_bytes(revoked)
 
 
 @pytest.fixture
@@ -32,18 +61,19 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("key-rsa.pem", "key.pem"),
         ("cert-rsa.pem", "certificate.pem"),
         ("cert-rsa.pem", "authority.pem"),
-        ("sq-nested.dcm", "image.dcm"),
         ("sq-nested.signed.dcm", "signed.dcm"),
     ):
         shutil.copyfile(VECTORS / source, tmp_path / target)
     (tmp_path / "archive").mkdir()
+    make_image(tmp_path / "image.dcm")
+    make_authority(tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
     return tmp_path
 
 
 def test_commands(folder: Path) -> None:
-    assert len(COMMANDS) == 2
+    assert len(COMMANDS) == 6
     (folder / "signed.dcm").unlink()
     for command in COMMANDS:
         subprocess.run(shlex.split(command), check=True)
@@ -77,3 +107,19 @@ def test_filter(folder: Path) -> None:
     signed = subprocess.run([sys.executable, "-c", FILTER], input=image, stdout=subprocess.PIPE, check=True).stdout
     (folder / "filtered.dcm").write_bytes(signed)
     subprocess.run([require_peer("dcmsign"), "--require-sig", "--add-cert-file", "authority.pem", "filtered.dcm"], check=True)
+
+
+def test_item_and_removal(folder: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", ITEM], stdout=subprocess.PIPE, check=True, text=True)
+    assert re.fullmatch(r"\['2\.25\.[0-9]+'\]\n", done.stdout)
+    command = [require_peer("dcmsign"), "--add-cert-file", "authority.pem"]
+    found = subprocess.run([*command, "signed.dcm"], stderr=subprocess.PIPE, check=True, text=True).stderr
+    assert "Signature Verification : OK" in found
+    assert "no signatures found" in subprocess.run([*command, "clean.dcm"], stderr=subprocess.PIPE, check=True, text=True).stderr
+
+
+def test_trust(folder: Path) -> None:
+    names: dict[str, Any] = {}
+    exec(compile(TRUST, "README.md", "exec", dont_inherit=True), names)
+    report = anyio.run(lambda: verify("signed.dcm", trust=names["trust"]))
+    assert report.ok, report
