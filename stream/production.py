@@ -16,7 +16,7 @@ from .io.sources import Blocks
 from .io.spool import Spool
 from .io.threads import run_in_thread
 
-log = logging.getLogger("dcmsign.stream.sign")
+log = logging.getLogger("dcmsign.stream.output")
 
 _SMALL = 1 << 20
 

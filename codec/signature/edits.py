@@ -239,9 +239,10 @@ class RemovalSurvey(EditSurvey):
         *,
         undefined_lengths: bool = False,
         output: TransferSyntax | None = None,
+        limit: int = 16 << 20,
         levels: int = 1 << 16,
     ) -> None:
-        super().__init__(undefined_lengths=undefined_lengths, output=output)
+        super().__init__(undefined_lengths=undefined_lengths, output=output, limit=limit)
         self.ignored = 0
         self._found: list[Level] = []
         self._count = 0

@@ -18,13 +18,17 @@ REMOTE_TIME = "%Y-%m-%dT%H:%M:%S.%qZ"
 
 
 class _Sender(SysLogHandler):
-    """Sends finished messages; one that cannot be sent is lost."""
+    """Sends finished messages; one that cannot be sent is lost. That is reported once, for another machine as in DCMTK."""
 
     append_nul = False
+    _reported = False
     priority_map = SysLogHandler.priority_map | {logging.getLevelName(log.TRACE): "debug"}
 
     def handleError(self, record: logging.LogRecord) -> None:
-        """Do nothing."""
+        """Report the first message that cannot be sent."""
+        if not self.unixsocket and not self._reported:
+            log.complain(messages.NO_SYSLOG_WRITE, "WARN")
+        self._reported = True
 
 
 class SysLogAppender(Appender):

@@ -153,4 +153,5 @@ LOG_FILE_NOT_REOPENED: Final = "Failed to open file {}"
 LOG_FILE_NOT_RENAMED: Final = "Failed to rename file from {} to {}; error {}"
 BAD_SCHEDULE: Final = 'DailyRollingFileAppender::ctor()- "Schedule" not valid: {}'
 UNKNOWN_FACILITY: Final = "Unknown syslog facility: {}"
+NO_SYSLOG_WRITE: Final = "SysLogAppender::appendRemote- socket write failed"
 NO_SYSLOG: Final = "SysLogAppender- cannot reach {}: {}"

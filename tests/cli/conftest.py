@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from dcmsign.stream.cli import main
 
+from tests.cli.peer import peers as peers
 from tests.peers import require_peer
 
 VECTORS = Path(__file__).parent.parent / "vectors" / "mac"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from dcmsign.codec import errors
+from dcmsign.codec.dicom.dictionary import BUILT_IN
 from dcmsign.stream.cli import command, log, main, usage
 from dcmsign.stream.cli.evaluation import Evaluation
 from dcmsign.stream.cli.exit_codes import FAILURES, ExitCode, failure_of
@@ -22,7 +23,7 @@ ERRORS = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if iss
 def job() -> Job:
     evaluation = Evaluation(parse(["+s", "k.pem", "c.pem", "+d", "d.bin", "in.dcm", "out.dcm"]))
     evaluation.settle(READ, COMMAND)
-    return Job(evaluation, "in.dcm", "out.dcm", None, None)
+    return Job(evaluation, "in.dcm", "out.dcm", None, None, BUILT_IN)
 
 
 def caused(error: errors.Error, cause: OSError) -> errors.Error:

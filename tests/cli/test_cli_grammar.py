@@ -146,9 +146,6 @@ COMPANY = {
     "--require-sr": "+rs in",
     "--ignore-ts": "-tv in",
     "--require-ts": "+tr in",
-    "--add-cert-dir": "+cd d in",
-    "--add-crl-file": "+cr f in",
-    "--enable-crl-vfy": "+cl in",
     "--profile-base": "+pb +s k c in out",
     "--profile-creator": "+pc +s k c in out",
     "--profile-auth": "+pa +s k c in out",
@@ -158,7 +155,6 @@ COMPANY = {
     "--write-xfer-little": "+te +s k c in out",
     "--write-xfer-big": "+tb +s k c in out",
     "--write-xfer-implicit": "+ti +s k c in out",
-    "--log-config": "-lc settings.cfg in",
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
+from dcmsign.codec.dicom.dictionary import BUILT_IN
 from dcmsign.stream.cli import listing, log
 from dcmsign.stream.cli.exit_codes import ExitCode
 from dcmsign.stream.reports import Coverage, Purpose, Remark, SignatureReport, Verdict, VerificationReport
@@ -52,7 +53,7 @@ UNREADABLE = dataclasses.replace(
 def listed(*signatures: SignatureReport, level: str = "info", required: bool = False) -> str:
     """The listing at a level, as it appears on standard error."""
     floor = log.LEVELS[level]
-    lines = listing.lines(VerificationReport(signatures, required), details=level == "info")
+    lines = listing.lines(VerificationReport(signatures, required), BUILT_IN, details=level == "info")
     return "".join(log.prefixed(number, text) for number, text in lines if number >= floor)
 
 
@@ -113,7 +114,7 @@ def test_unreadable_details() -> None:
 
 
 def test_remarks_stand_before_the_verdict() -> None:
-    remarks = ((Remark.UNSIGNABLE_ELEMENT, "(fffa,fffa) DigitalSignaturesSequence"), (Remark.WEAK_KEY, "RSA, 768 bits"))
+    remarks = ((Remark.UNSIGNABLE_ELEMENT, "(fffa,fffa)"), (Remark.WEAK_KEY, "RSA, 768 bits"))
     lines = listed(dataclasses.replace(GOOD, remarks=remarks)).splitlines()
     verdict = lines.index("W:   Signature Verification      : OK")
     assert lines[verdict - 2 : verdict] == [
@@ -153,7 +154,7 @@ def test_incomplete_coverage() -> None:
     ],
 )
 def test_location(path: tuple[tuple[int, int], ...], text: str) -> None:
-    assert listing.location(path) == text
+    assert listing.location(path, BUILT_IN) == text
 
 
 def test_unknown_syntax_and_control_characters() -> None:

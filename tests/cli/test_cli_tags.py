@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from dcmsign.codec.dicom.dictionary import BUILT_IN
 from dcmsign.stream.cli.tags import TagSyntaxError, parse_tag, parse_tag_file
 
 
@@ -24,7 +25,7 @@ from dcmsign.stream.cli.tags import TagSyntaxError, parse_tag, parse_tag_file
     ],
 )
 def test_tag(text: str, tag: int) -> None:
-    assert parse_tag(text) == tag
+    assert parse_tag(text, BUILT_IN) == tag
 
 
 @pytest.mark.parametrize(
@@ -32,7 +33,7 @@ def test_tag(text: str, tag: int) -> None:
     ["", "(0010,0010)", "00100010", "0010 ,0010", "- 10,10", "10,", ",10", "patientname", "PatientName ", "CurveData"],
 )
 def test_no_tag(text: str) -> None:
-    assert parse_tag(text) is None
+    assert parse_tag(text, BUILT_IN) is None
 
 
 @pytest.mark.parametrize(
@@ -46,7 +47,7 @@ def test_no_tag(text: str) -> None:
     ],
 )
 def test_tag_file(text: str, tags: list[int]) -> None:
-    assert list(parse_tag_file(text)) == tags
+    assert list(parse_tag_file(text, BUILT_IN)) == tags
 
 
 @pytest.mark.parametrize(
@@ -64,5 +65,5 @@ def test_tag_file(text: str, tags: list[int]) -> None:
 )
 def test_bad_tag_file(text: str, name: str | None) -> None:
     with pytest.raises(TagSyntaxError) as caught:
-        parse_tag_file(text)
+        parse_tag_file(text, BUILT_IN)
     assert caught.value.name == name

@@ -1,4 +1,4 @@
-"""Data sets with signature sequences at several levels, and a model of what signing and removing makes of them (mac-stream.md 5, 9).
+"""Data sets with signature sequences at several levels, and a model of what signing and removing makes of them.
 
 The model works on trees of the builder and shares no code with the library.
 """
@@ -46,10 +46,10 @@ def _items(draw: DrawFn, *, signatures: bool, whole: bool) -> tuple[Item, ...]:
 
 
 @st.composite
-def _signature_nodes(draw: DrawFn, whole: bool) -> list[Node]:
+def _signature_nodes(draw: DrawFn, *, whole: bool, plain: bool) -> list[Node]:
     """What a level has in the groups of the signature sequences, and behind."""
     nodes: list[Node] = []
-    plain = not whole and draw(st.integers(0, 5)) == 0
+    plain = plain and draw(st.integers(0, 3)) == 0
     for tag in (MAC_PARAMETERS, SIGNATURES):
         if draw(st.booleans()):
             nodes.append(Plain(tag & 0xFFFF0000, "UL", b"junk"))
@@ -64,7 +64,7 @@ def _signature_nodes(draw: DrawFn, whole: bool) -> list[Node]:
 
 
 @st.composite
-def _decorated(draw: DrawFn, nodes: Nodes, whole: bool) -> Nodes:
+def _decorated(draw: DrawFn, nodes: Nodes, *, whole: bool, explicit: bool) -> Nodes:
     """The data set with signature sequences put in anywhere."""
     result: list[Node] = []
     for node in nodes:
@@ -73,11 +73,12 @@ def _decorated(draw: DrawFn, nodes: Nodes, whole: bool) -> Nodes:
         if isinstance(node, Sequence):
             # one of the standard sequences becomes the one below which signatures are those of other objects
             tag = ORIGINAL_ATTRIBUTES if node.tag == 0x00540016 and not node.un else node.tag
-            items = tuple(Item(draw(_decorated(item.nodes, whole)), item.undefined) for item in node.items)
-            node = node._replace(tag=tag, items=items)
+            inner = explicit and not node.un
+            items = [Item(draw(_decorated(item.nodes, whole=whole, explicit=inner)), item.undefined) for item in node.items]
+            node = node._replace(tag=tag, items=tuple(items))
         result.append(node)
     if draw(st.integers(0, 2)):
-        result += draw(_signature_nodes(whole))
+        result += draw(_signature_nodes(whole=whole, plain=explicit and not whole))
     return tuple(sorted(result, key=lambda node: node.tag))
 
 
@@ -85,7 +86,7 @@ def _decorated(draw: DrawFn, nodes: Nodes, whole: bool) -> Nodes:
 def signed(draw: DrawFn, form: str, *, whole: bool = True, encapsulated: bool = False) -> Nodes:
     """A data set for `form` with signature sequences; unless `whole`, odd ones too: empty, plain, without MAC ID."""
     tree = draw(strategies.nodes(3, explicit_only=form != builder.IMPLICIT, encapsulated=encapsulated))
-    return draw(_decorated(tree, whole))
+    return draw(_decorated(tree, whole=whole, explicit=form != builder.IMPLICIT))
 
 
 class Case(NamedTuple):

@@ -227,7 +227,7 @@ def test_plain_elements_in_their_place(tags: tuple[int, ...], size: int, vr: str
     case = Case(tree, builder.EXPLICIT, builder.EXPLICIT, False, False, 16384)
     steps = ((0x00081140, 0),)
     signed = editing.sign_item(Input(case.data), item_path(steps)).data
-    if tags == model.GROUP_LENGTHS and size > 16384:  # too long for one, so that it is left as it is
+    if tags == model.GROUP_LENGTHS and size > 16384 and vr in ("OB", "UN"):  # too long for one, so it is left as it is
         assert signed.count(b"x" * size) == 2
         return
     level = model.at(case.read, steps)
@@ -258,10 +258,7 @@ def test_texts_that_cannot_be_kept(remove: bool) -> None:
     tree: Nodes = (Sequence(0x00081140, (Item((*GROUPS[1:], Sequence(SIGNATURES, (signature,)))),)),)
     data = builder.file(tree, builder.EXPLICIT)
     with pytest.raises(LimitExceeded, match="text of 1200000 bytes"):
-        if remove:
-            editing.remove(Input(data), None)
-        else:
-            editing.sign_item(Input(data), item_path(((0x00081140, 0),)))
+        editing.remove(Input(data), None) if remove else editing.sign_item(Input(data), item_path(((0x00081140, 0),)))
 
 
 MOST = UNDEFINED - 1
