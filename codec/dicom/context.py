@@ -52,7 +52,7 @@ class ItemContext:
         if element == 0:
             return "UL"
         vr = self._private_vr(tag) if group & 1 else self._dictionary.vr_of(tag)
-        if vr is None or vr == "UN":
+        if vr is None:
             return "SQ" if undefined_length else "UN"
         if vr.isupper():
             return vr

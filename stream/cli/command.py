@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import logging
+import os
 import sys
 from collections.abc import Callable, Sequence
 
@@ -112,6 +114,8 @@ def _print(text: str) -> ExitCode:
         sys.stdout.flush()
     except OSError as error:
         log.COMMAND.critical(messages.WRITING.format(text=error.strerror, name=messages.STANDARD_STREAM))
-        log.silence(sys.stdout)
+        # the interpreter would try to write the rest when it ends
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.CANNOT_WRITE_OUTPUT
     return ExitCode.OK

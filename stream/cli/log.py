@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -75,24 +74,12 @@ class Handler(logging.Handler):
 
 def put(stream: TextIO, text: str) -> None:
     """Write a text at once. Nobody may read what is written: the exit code remains."""
-    try:
-        stream.write(text)
-        stream.flush()
-    except (OSError, ValueError):  # ValueError: the stream is closed, or cannot encode the text
-        silence(stream)
-
-
-def silence(stream: TextIO) -> None:
-    """Give up a standard stream that cannot be written.
-
-    The interpreter would try to write the rest when it ends.
-    """
-    with suppress(OSError, ValueError):
-        nothing = os.open(os.devnull, os.O_WRONLY)
+    with suppress(OSError, ValueError):  # ValueError: the stream is closed
         try:
-            os.dup2(nothing, stream.fileno())
-        finally:
-            os.close(nothing)
+            stream.write(text)
+        except UnicodeEncodeError:
+            stream.write(text.encode("ascii", "backslashreplace").decode("ascii"))
+        stream.flush()
 
 
 def write(level: int, text: str) -> None:
