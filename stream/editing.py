@@ -6,7 +6,6 @@ Synchronous, for worker threads; what is awaited happens between the calls.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from typing import IO
 
 from ..codec.dicom.events import DatasetStart, Element, FragmentsStart, SequenceStart, ValueStart
 from ..codec.dicom.options import ReadOptions
@@ -17,6 +16,7 @@ from ..codec.signature import removal
 from ..codec.signature.edits import EditSurvey, ItemFilter, ItemSurvey, RemovalSurvey, Rewriter
 from ..codec.signature.items import complete_signature, new_mac_parameters, new_signature
 from ..codec.signature.splice import Buffers, Digester
+from .io.dump import DumpFile
 from .io.sources import RandomAccess
 from .new_signature import NewSignature, Request
 from .passing import Passing
@@ -44,7 +44,7 @@ def _rewritten(reader: Rereader, survey: EditSurvey, new_uid: Callable[[], str])
 class ItemSigning(NewSignature[ItemSurvey]):
     """Call `survey`, `plan`, `digest_item`, `insert` with the signature of `digest`, then iterate over `body`."""
 
-    def __init__(self, source: RandomAccess, request: Request, dump: IO[bytes] | None) -> None:
+    def __init__(self, source: RandomAccess, request: Request, dump: DumpFile | None) -> None:
         super().__init__(request, self._new_survey(request), dump)
         self._input = Rereader(source, request.read)
 

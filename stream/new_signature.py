@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import IO, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from ..codec.dicom.options import ReadOptions
 from ..codec.dicom.syntaxes import TransferSyntax
@@ -19,6 +19,7 @@ from ..codec.signature.profiles import Profile, rules_of, verification_signature
 from ..codec.signature.splice import SigningPlan, mac_syntax_of
 from ..codec.signature.survey import Survey
 from .formats import StreamFormat
+from .io.dump import DumpFile
 from .reports import SigningReceipt
 from .trust.signers import Signer, verify_digest
 
@@ -48,7 +49,7 @@ AnySurvey = TypeVar("AnySurvey", Survey, ItemSurvey)
 class NewSignature(Generic[AnySurvey]):
     """What all ways of signing share: survey, plan, digest and receipt."""
 
-    def __init__(self, request: Request, survey: AnySurvey, dump: IO[bytes] | None) -> None:
+    def __init__(self, request: Request, survey: AnySurvey, dump: DumpFile | None) -> None:
         self._request = request
         self._dump = dump
         self._survey: AnySurvey = survey
@@ -80,7 +81,6 @@ class NewSignature(Generic[AnySurvey]):
         tags = self._select()
         purpose = self._purpose()
         self._check_contents()
-        survey.check_conversion()
         if len(tags) > MAX_SIGNED_ELEMENTS:
             raise SigningError(f"{len(tags)} data elements to sign, Data Elements Signed holds {MAX_SIGNED_ELEMENTS}")
         mac_id = free_mac_id(survey.level.mac_ids())
@@ -127,6 +127,10 @@ class NewSignature(Generic[AnySurvey]):
         survey = self._survey
         if not survey.level.pixels.allow(mac_syntax_of(survey.syntax), survey.syntax):
             raise UnusableMacSyntax("Pixel Data is not available in the MAC calculation transfer syntax")
+
+    def check_output(self) -> None:
+        """Raise UnsupportedSyntax if the object cannot be written as asked for."""
+        self._survey.check_conversion()
 
     def _check_value(self, signer: Signer, value: bytes) -> None:
         """The new signature value belongs to the digest and the certificate."""

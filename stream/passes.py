@@ -8,7 +8,6 @@ as the place of MAC Parameters Sequence has passed; that needs the caller to dec
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import IO
 
 from ..codec.dicom.events import DatasetStart, Element, FragmentsStart, SequenceStart, ValueStart
 from ..codec.dicom.tags import MAC_PARAMETERS_SEQUENCE
@@ -16,6 +15,7 @@ from ..codec.errors import PlanMismatch
 from ..codec.signature.level import SIGNATURE_SEQUENCES
 from ..codec.signature.splice import Buffers, Splicer
 from ..codec.signature.survey import Survey
+from .io.dump import DumpFile
 from .io.sources import RandomAccess
 from .io.spool import Spool
 from .new_signature import NewSignature, Request
@@ -27,7 +27,7 @@ from .writing import COLLECT, ObjectWriter, Rereader
 class Signing(NewSignature[Survey]):
     """What both ways of signing share: the survey, the plan made from it, and the end of the output."""
 
-    def __init__(self, request: Request, dump: IO[bytes] | None) -> None:
+    def __init__(self, request: Request, dump: DumpFile | None) -> None:
         super().__init__(request, self._new_survey(request), dump)
         self._tail = Spool()
         self._writer = ObjectWriter(request.new_uid)
@@ -58,7 +58,7 @@ class Signing(NewSignature[Survey]):
 class TwoPasses(Signing):
     """Call `survey`, `plan`, iterate over `body`, then `ending` with the signature of `digest`."""
 
-    def __init__(self, source: RandomAccess, request: Request, dump: IO[bytes] | None) -> None:
+    def __init__(self, source: RandomAccess, request: Request, dump: DumpFile | None) -> None:
         super().__init__(request, dump)
         self._input = Rereader(source, request.read)
 
@@ -91,7 +91,7 @@ class OnePass(Signing):
     (usually some KiB) and later ones whose length must be known in advance.
     """
 
-    def __init__(self, signer: Signer, request: Request, dump: IO[bytes] | None) -> None:
+    def __init__(self, signer: Signer, request: Request, dump: DumpFile | None) -> None:
         super().__init__(request, dump)
         self._signer = signer
         self._passing = Passing(self._survey, request.read, self._writer, self)

@@ -25,10 +25,13 @@ _Result = TypeVar("_Result", covariant=True)
 
 
 class Work(Protocol[_Result]):
-    """An output being made: `prepare`, then all `batches` in worker threads, `settle`, `ending` in a worker thread."""
+    """An output being made: `prepare`, `check_output`, all `batches` in worker threads, `settle`, `ending` in a worker thread."""
 
     async def prepare(self) -> None:
         """Everything that can fail before the first byte of output."""
+
+    def check_output(self) -> None:
+        """Raise UnsupportedSyntax if the object cannot be written as asked for."""
 
     def batches(self) -> AsyncGenerator[Generator[Buffers, None, None]]:
         """The output up to what needs waiting for: iterators that work while they are iterated over."""
@@ -47,6 +50,7 @@ async def produce(work: Work[Result], target: Target, *, durable: bool) -> Resul
     """Carry out a work and write its output to a target."""
     await work.prepare()
     log.info("create output file %s", name_of(target))
+    work.check_output()
     sink = await open_sink(target, durable=durable)
     if isinstance(sink, ThreadSink):
         return await _write_in_thread(work, sink)

@@ -149,7 +149,10 @@ class _Work:
         await run_in_thread(removing.plan)
         if request.planned is not None:
             request.planned(removing.report)
-        removing.check_output()
+
+    def check_output(self) -> None:
+        """Raise UnsupportedSyntax if the object cannot be written as asked for."""
+        self._removing.check_output()
 
     async def batches(self) -> AsyncGenerator[Generator[Buffers, None, None]]:
         """The second pass."""
@@ -177,6 +180,9 @@ class _PassingWork:
     async def prepare(self) -> None:
         """Everything is found on the way."""
         log.info(_REMOVING_ALL)
+
+    def check_output(self) -> None:
+        """It is written as it is."""
 
     async def batches(self) -> AsyncGenerator[Generator[Buffers, None, None]]:
         """One for each block of the input."""
@@ -228,6 +234,7 @@ async def open_remover(
     """
     async with _opened(source, _Request(uid, transfer_syntax, undefined_lengths, read, uids, one_pass=one_pass)) as work:
         await work.prepare()
+        work.check_output()
         stream = RemovalStream(work)
         try:
             yield stream

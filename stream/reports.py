@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..codec.errors import VerificationFailed
-from ..codec.signature.location import Location
+from ..codec.signature.location import Location, search_order
 from ..codec.signature.profiles import Profile
 from ..codec.signature.removal import RemovedSignature
 
@@ -137,12 +138,14 @@ class SignatureReport:
 class VerificationReport:
     """All signatures of an object, in the order dcmsign lists them (depth first, ascending tags).
 
-    `missing_profile`: the digital signature profile that was required and that no signature fulfils.
+    `missing_profile`: the digital signature profile that was required and that no signature fulfils. `ignored`: data sets and
+    items with signatures below Original Attributes Sequence (0400,0561), which belong to another object and are not verified.
     """
 
     signatures: tuple[SignatureReport, ...]
     required: bool = True
     missing_profile: Profile | None = None
+    ignored: tuple[Location, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -150,6 +153,11 @@ class VerificationReport:
         if self.missing_profile is not None or (self.required and not self.signatures):
             return False
         return all(signature.ok for signature in self.signatures)
+
+    def entries(self) -> Iterator[SignatureReport | Location]:
+        """The signatures and, at their places in the search for them, the ignored data sets and items."""
+        found: list[SignatureReport | Location] = [*self.signatures, *self.ignored]
+        yield from sorted(found, key=lambda entry: search_order(entry if isinstance(entry, tuple) else entry.location))
 
     def raise_for_status(self) -> None:
         """Raise VerificationFailed unless the report is `ok`."""

@@ -8,10 +8,9 @@ import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from datetime import datetime
-from typing import IO
 
 from ..codec.dicom.options import READ_AS_FOUND, ReadOptions
-from ..codec.errors import DumpError, Error
+from ..codec.errors import Error
 from ..codec.signature.algorithms import MAC_ALGORITHMS
 from ..codec.signature.location import ItemPath, Location, item_path, parse_location
 from ..codec.signature.profiles import Profile
@@ -19,6 +18,7 @@ from ..codec.signature.splice import Buffers
 from . import ripemd160 as _ripemd160  # noqa: F401 (registers the fallback)
 from .editing import ItemSigning
 from .formats import StreamFormat
+from .io.dump import DumpFile
 from .io.sinks import Target
 from .io.sources import Blocks, RandomAccess, Source, close_source, open_source
 from .io.spool import Spool
@@ -80,7 +80,8 @@ async def sign(
     the main data set if there are none. `mac_algorithm`: a key of MAC_ALGORITHMS. `tags`: data elements to sign, all signable
     ones if None; those that `profile` requires are added. `purpose`: code 1 to 18. `transfer_syntax`: UID of the transfer syntax
     to write, one of the uncompressed ones, that of the source if None; it has no influence on the signature. `undefined_lengths`:
-    write sequences and items with delimiters. `dump`: file that gets the bytes that are digested. `durable`: return only when the
+    write sequences and items with delimiters. `dump`: file that gets the bytes that are digested; if it
+    cannot be written to its end, that is logged. `durable`: return only when the
     output is on the disk. `clock`: gives the date of the signature, with its time zone. `uids`: gives new UIDs.
 
     Raises SourceError, FormatError, SigningError, UnsupportedSyntax, TrustError, SinkError or DumpError. After any error and
@@ -128,8 +129,8 @@ async def _opened(
     async with AsyncExitStack() as stack:
         dump_file = None
         if dump is not None:
-            dump_file = await run_in_thread(_open_dump, os.fspath(dump), discard=IO.close)
-            stack.enter_context(dump_file)
+            dump_file = await run_in_thread(DumpFile, dump, discard=DumpFile.close)
+            stack.callback(_close, dump_file)
         opened = await open_source(source)
         stack.push_async_callback(close_source, opened)
         try:
@@ -150,11 +151,10 @@ async def _opened(
             raise
 
 
-def _open_dump(path: str) -> IO[bytes]:
-    try:
-        return open(path, "wb")
-    except (OSError, ValueError) as error:
-        raise DumpError(str(error), path=path) from error
+def _close(dump: DumpFile) -> None:
+    dump.close()
+    if not dump.complete:
+        log.critical("Error while closing dump file, content may be incomplete.")
 
 
 def _in_one_pass(request: Request) -> bool:
@@ -184,6 +184,10 @@ class _Work:
         """Load the signer."""
         self._signer = await self._source() if callable(self._source) else self._source
         log.info(self._announcement)
+
+    def check_output(self) -> None:
+        """Raise UnsupportedSyntax if the object cannot be written as asked for."""
+        self._signing.check_output()
 
     async def settle(self) -> None:
         """Have the digest signed."""
@@ -302,6 +306,7 @@ async def open_signer(
     )
     async with _opened(source, signer, request) as work:
         await work.prepare()
+        work.check_output()
         stream = SigningStream(work)
         try:
             yield stream

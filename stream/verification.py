@@ -157,11 +157,9 @@ class Verification:
 
     def finish(self, trust: Trust, at: datetime | None, *, required: bool) -> VerificationReport:
         """The verdicts, once everything has been read."""
-        for _ in range(self._finder.ignored):
-            log.warning("Found Digital Signature Sequence within the Original Attributes Sequence, ignoring.")
         reports = tuple(judge(found, number, trust, at) for number, found in enumerate(self._finder.found, 1))
         missing = None if self._profile is None or self._is_met(self._profile, reports) else self._profile
-        return VerificationReport(reports, required, missing)
+        return VerificationReport(reports, required, missing, tuple(self._finder.ignored))
 
     def _is_met(self, profile: Profile, reports: tuple[SignatureReport, ...]) -> bool:
         """Whether one of the signatures, valid or not, fulfils a profile in the object as it is."""

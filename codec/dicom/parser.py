@@ -61,6 +61,9 @@ _NEVER = 1 << 63
 
 PREAMBLE_SIZE = 132
 
+_DETECTABLE = (syntaxes.IMPLICIT_LE, syntaxes.EXPLICIT_LE, syntaxes.EXPLICIT_BE)
+"""Transfer syntaxes that the first data element shows; what it cannot show is taken from the meta header in any case."""
+
 
 class _Frame:
     """An open data set or item (`sequence` False) or an open sequence or fragment sequence."""
@@ -310,7 +313,7 @@ class Parser:
             known = syntaxes.SYNTAXES[self._options.syntax]
         if known is None and self._options.file_format == "file":
             raise MetaHeaderMissing("no known transfer syntax in the file meta information", offset=self.offset)
-        if known is None or self._options.detect_syntax:
+        if known is None or (self._options.detect_syntax and known in _DETECTABLE):
             if known is None and (has_preamble or self._meta_syntax is not None):
                 yield Anomaly(b"", self.offset, AnomalyCode.UNKNOWN_SYNTAX, TRANSFER_SYNTAX_UID)
             while self._available() < 8 and not self._ended:

@@ -28,9 +28,9 @@ from ..dicom.events import (
 from ..dicom.syntaxes import TransferSyntax
 from ..dicom.tags import DIGITAL_SIGNATURES_SEQUENCE, MAC_PARAMETERS_SEQUENCE, ORIGINAL_ATTRIBUTES_SEQUENCE
 from ..errors import LimitExceeded, PlanMismatch
-from .finder import TAGGED, search_order
+from .finder import TAGGED
 from .level import SIGNATURE_SEQUENCES, LevelSurvey
-from .location import ItemFinder, ItemPath, Location
+from .location import ItemFinder, ItemPath, Location, search_order
 from .splice import Buffers, encode_sequence
 from .survey import ObjectSurvey
 
@@ -68,6 +68,10 @@ class Level:
     def keep(self, tag: int, kept: Kept) -> None:
         """Remember a signature sequence."""
         self.kept = {**self.kept, tag: kept}
+
+    def lacks_sequence(self, tag: int) -> bool:
+        """Whether there is no sequence with this tag, not even an empty one."""
+        return tag not in self.kept or not self.kept[tag].cost
 
     def items(self, tag: int) -> list[trees.Item]:
         """The items of a signature sequence, none if it is absent."""

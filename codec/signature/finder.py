@@ -40,7 +40,7 @@ from ..dicom.vr import TEXT
 from ..errors import LimitExceeded
 from .algorithms import MAC_ALGORITHMS
 from .items import MacParameters, SignatureItem, digested_events, read_mac_parameters, read_signature
-from .location import Location
+from .location import Location, search_order
 from .mac import Form, Mac
 from .profiles import DatasetFacts
 from .stream import StreamEncoder
@@ -106,12 +106,30 @@ class PixelFacts:
         return not (self.native_on_top and mac.encapsulated)
 
 
+class _Key(NamedTuple):
+    """What makes digests of a level differ."""
+
+    algorithm: str
+    kind: int
+    swap_pixels: bool
+    tags: frozenset[int]
+
+
 class LevelDigester:
     """Digests of one data set or item, for all its MAC parameters at once; equal parameters share a digest."""
 
-    def __init__(self, parameters: Iterable[MacParameters], depth: int, *, old_format: bool, limit: int) -> None:
+    def __init__(
+        self,
+        parameters: Iterable[MacParameters],
+        depth: int,
+        syntax: syntaxes.TransferSyntax,
+        *,
+        old_format: bool,
+        limit: int,
+    ) -> None:
         self.pixels = PixelFacts()
-        self._macs: dict[tuple[str, int, frozenset[int]], Mac] = {}
+        self._syntax = syntax
+        self._macs: dict[_Key, Mac] = {}
         self._depth = depth
         self._nesting = 0
         self._old_format = old_format
@@ -120,19 +138,23 @@ class LevelDigester:
             if key is not None and key not in self._macs:
                 if len(self._macs) >= limit:
                     raise LimitExceeded(f"more than {limit} different MAC parameters in one data set or item")
-                self._macs[key] = Mac(key[0], key[2], verifying=True)
-        kinds = {key[1] for key in self._macs}
+                self._macs[key] = Mac(key.algorithm, key.tags, verifying=True)
         self._encoders = [
-            StreamEncoder([mac for key, mac in self._macs.items() if key[1] == kind], kind=kind, old_format=old_format)
-            for kind in sorted(kinds)
+            StreamEncoder(
+                [mac for key, mac in self._macs.items() if (key.kind, key.swap_pixels) == (kind, swap)],
+                kind=kind,
+                old_format=old_format,
+                swap_pixels=swap,
+            )
+            for kind, swap in sorted({(key.kind, key.swap_pixels) for key in self._macs})
         ]
 
-    @staticmethod
-    def _key(entry: MacParameters) -> tuple[str, int, frozenset[int]] | None:
+    def _key(self, entry: MacParameters) -> _Key | None:
         syntax = syntaxes.SYNTAXES.get(entry.syntax or "")
         if syntax is None or entry.algorithm not in MAC_ALGORITHMS or not entry.tags:
             return None
-        return entry.algorithm, form_of(syntax), frozenset(entry.tags)
+        swap = syntax.big_endian_pixels != self._syntax.big_endian_pixels
+        return _Key(entry.algorithm, form_of(syntax), swap, frozenset(entry.tags))
 
     @property
     def wants_value(self) -> bool:
@@ -151,14 +173,12 @@ class LevelDigester:
         for encoder in self._encoders:
             encoder.feed(event)
 
-    def found(
-        self, location: Location, item: SignatureItem, parameters: MacParameters | None, syntax: syntaxes.TransferSyntax
-    ) -> FoundSignature:
+    def found(self, location: Location, item: SignatureItem, parameters: MacParameters | None) -> FoundSignature:
         """What is known about a signature of the level once all its events have been fed."""
         key = None if parameters is None else self._key(parameters)
         mac = None if key is None else self._macs[key]
         mac_syntax = syntaxes.SYNTAXES.get((parameters.syntax or "") if parameters else "")
-        usable = mac_syntax is None or self.pixels.allow(mac_syntax, syntax)
+        usable = mac_syntax is None or self.pixels.allow(mac_syntax, self._syntax)
         digests: list[DigestForm] = []
         if mac is not None and key is not None:
             for form in mac.forms:
@@ -166,10 +186,10 @@ class LevelDigester:
         digests.sort(key=lambda digest: (not digest.complete, digest.legacy))
         return FoundSignature(location, item, parameters, tuple(digests), usable, tuple(mac.unsignable) if mac else ())
 
-    def _finish(self, form: Form, key: tuple[str, int, frozenset[int]], item: SignatureItem) -> Iterable[DigestForm]:
+    def _finish(self, form: Form, key: _Key, item: SignatureItem) -> Iterable[DigestForm]:
         """Append the digested part of the signature item to a copy of a digest."""
-        mac = Mac.continuing(key[0], form)
-        encoder = StreamEncoder([mac], kind=key[1], old_format=self._old_format)
+        mac = Mac.continuing(key.algorithm, form)
+        encoder = StreamEncoder([mac], kind=key.kind, old_format=self._old_format)
         for event in digested_events(item.item):
             encoder.feed(event)
         for end in mac.forms:
@@ -235,7 +255,7 @@ class SignatureFinder:
         self._found: list[FoundSignature] = []
         self._main_tags: array[int] | None = array("L") if facts else None
         self._verification_flag: str | None = None
-        self.ignored = 0
+        self._ignored: list[Location] = []
 
     @property
     def keep_from(self) -> int:
@@ -253,6 +273,16 @@ class SignatureFinder:
     def found(self) -> list[FoundSignature]:
         """All signatures, depth first in ascending tag order."""
         return sorted(self._found, key=lambda signature: search_order(signature.location))
+
+    @property
+    def ignored(self) -> list[Location]:
+        """Where Digital Signatures Sequences below Original Attributes Sequence are, in the same order."""
+        return sorted(self._ignored, key=search_order)
+
+    @property
+    def _location(self) -> Location:
+        """Location of the innermost open level."""
+        return tuple((level.tag, level.number) for level in self._levels[1:])
 
     def feed(self, event: Event) -> None:
         """Take the next event of the parser."""
@@ -310,7 +340,7 @@ class SignatureFinder:
         level = self._levels[-1]
         if event.tag == MAC_PARAMETERS_SEQUENCE or event.tag == DIGITAL_SIGNATURES_SEQUENCE:
             if level.ignored and event.tag == DIGITAL_SIGNATURES_SEQUENCE:
-                self.ignored += 1
+                self._ignored.append(self._location)
             elif not level.ignored:
                 self._collector = trees.TreeCollector(self._limit)
                 self._collecting = event.offset
@@ -355,8 +385,9 @@ class SignatureFinder:
         self._active.append(level.digester)
 
     def _digester(self, level: _Level, depth: int) -> LevelDigester:
+        assert self._syntax is not None
         parameters = (level.parameters or {}).values()
-        return LevelDigester(parameters, depth, old_format=self._old_format, limit=self._mac_limit)
+        return LevelDigester(parameters, depth, self._syntax, old_format=self._old_format, limit=self._mac_limit)
 
     def _parser(self, level: _Level, depth: int) -> Parser:
         assert self._syntax is not None
@@ -384,18 +415,13 @@ class SignatureFinder:
                 self._digest_ordered(digester, level, depth, end)
         if len(self._found) + len(level.signatures) > self._signature_limit:
             raise LimitExceeded(f"more than {self._signature_limit} signatures", offset=end)
-        location = tuple((entry.tag, entry.number) for entry in (*self._levels, level)[1:])
+        location = (*self._location, (level.tag, level.number)) if self._levels else ()
         for item in level.signatures:
             parameters = None if item.mac_id is None else (level.parameters or {}).get(item.mac_id)
-            self._found.append(digester.found(location, item, parameters, self._syntax))
+            self._found.append(digester.found(location, item, parameters))
 
     def _digest_ordered(self, digester: LevelDigester, level: _Level, depth: int, end: int) -> None:
         assert self._syntax is not None
         reader = OrderedReader(self._read, self._options, self._limits, encapsulated=self._syntax.encapsulated)
         for event in TextGate(self._texts).through(reader.events(level.form, level.start, end, depth)):
             digester.feed(event)
-
-
-def search_order(location: Location) -> tuple[int, ...]:
-    """Key that sorts locations depth first, each level's own signatures at the place of (FFFA,FFFA)."""
-    return (*(part for step in location for part in step), DIGITAL_SIGNATURES_SEQUENCE)

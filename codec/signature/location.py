@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from ..dicom.events import Element, Event, FragmentsStart, ItemEnd, ItemStart, SequenceEnd, SequenceStart, ValueStart
+from ..dicom.tags import DIGITAL_SIGNATURES_SEQUENCE
 from ..dicom.tags import text as tag_text
 from ..errors import ItemNotFound
 
@@ -24,6 +25,11 @@ _TOKENS = {
 }
 _MOST = (1 << 64) - 1
 _PLAIN = (Element, ValueStart, FragmentsStart)
+
+
+def search_order(location: Location) -> tuple[int, ...]:
+    """Key that sorts locations depth first, each level's own signatures at the place of (FFFA,FFFA)."""
+    return (*(part for step in location for part in step), DIGITAL_SIGNATURES_SEQUENCE)
 
 
 class ItemPath(NamedTuple):

@@ -12,6 +12,8 @@ from .edits import Level, RemovalSurvey
 from .items import SignatureItem, read_mac_parameters, read_signature
 from .location import Location
 
+_NO_MAC_ID = "Tag not found"
+
 
 class RemovedSignature(NamedTuple):
     """A signature that has been removed: its Digital Signature UID, None if it had none, and where it was."""
@@ -25,8 +27,11 @@ def remove_all(survey: RemovalSurvey) -> tuple[RemovedSignature, ...]:
     removed: list[RemovedSignature] = []
     for level in survey.take_levels():
         signatures = _signatures(level)
+        for signature in signatures:
+            removed.append(RemovedSignature(signature.uid, level.location))
+            if signature.mac_id is None:
+                raise RemovalError(_NO_MAC_ID, found=removed)
         _remove(survey, level, signatures, range(len(signatures)))
-        removed += [RemovedSignature(signature.uid, level.location) for signature in signatures]
     return tuple(removed)
 
 
@@ -36,8 +41,11 @@ def remove(survey: RemovalSurvey, uid: str) -> RemovedSignature:
         signatures = _signatures(level)
         for number, signature in enumerate(signatures):
             if signature.uid == uid:
+                found = RemovedSignature(uid, level.location)
+                if signature.mac_id is None:
+                    raise RemovalError(_NO_MAC_ID, found=(found,))
                 _remove(survey, level, signatures, (number,))
-                return RemovedSignature(uid, level.location)
+                return found
     raise SignatureNotFound(f"signature with UID '{uid}' not found.")
 
 
@@ -50,11 +58,9 @@ def _remove(survey: RemovalSurvey, level: Level, signatures: list[SignatureItem]
     gone = set(numbers)
     left = [signature for number, signature in enumerate(signatures) if number not in gone]
     unused = {signatures[number].mac_id for number in gone} - {signature.mac_id for signature in left}
-    if any(signatures[number].mac_id is None for number in gone):
-        raise RemovalError("Tag not found")
     edited: dict[int, list[trees.Item]] = {DIGITAL_SIGNATURES_SEQUENCE: [signature.item for signature in left]}
     parameters = level.items(MAC_PARAMETERS_SEQUENCE)
     kept = [item for item in parameters if (number := read_mac_parameters(item).mac_id) is None or number not in unused]
-    if len(kept) < len(parameters):
+    if len(kept) < len(parameters) or not (parameters or level.lacks_sequence(MAC_PARAMETERS_SEQUENCE)):
         edited[MAC_PARAMETERS_SEQUENCE] = kept
     survey.replace(level, edited)

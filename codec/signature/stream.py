@@ -25,7 +25,7 @@ from ..dicom.events import (
     ValueStart,
 )
 from ..dicom.headers import element_header, tag_bytes
-from ..dicom.tags import ITEM, SEQUENCE_DELIMITATION
+from ..dicom.tags import ITEM, PIXEL_DATA, SEQUENCE_DELIMITATION
 from ..dicom.tags import text as tag_text
 from ..dicom.values import Swapper, is_padded, legacy_text, normal_text, normal_uid, normal_value, swapped
 from ..dicom.vr import TEXT, UNIT
@@ -37,11 +37,13 @@ class StreamEncoder:
     """Feeds the canonical bytes of one data set or item to any number of Macs.
 
     Give it the events of the level, without those of the item itself, in ascending tag order. `kind` is the encoding of the
-    stream: EXPLICIT, IMPLICIT or BIG. `old_format` keeps the lengths of fragments (DCMTK before 3.5.4).
+    stream: EXPLICIT, IMPLICIT or BIG. `old_format` keeps the lengths of fragments (DCMTK before 3.5.4). `swap_pixels`:
+    native Pixel Data has the byte order of the rest of the data set in only one of input and stream.
     """
 
-    def __init__(self, macs: Sequence[Mac], *, kind: int = EXPLICIT, old_format: bool = False) -> None:
+    def __init__(self, macs: Sequence[Mac], *, kind: int = EXPLICIT, old_format: bool = False, swap_pixels: bool = False) -> None:
         self._macs = tuple(macs)
+        self._swap_pixels = swap_pixels
         self._kind = kind
         self._big = kind == BIG
         self._old_format = old_format
@@ -135,13 +137,18 @@ class StreamEncoder:
         else:
             value = raw[header:]
             normal = normal_value(vr, value)
-            if (form == BIG) != self._big and vr in UNIT:
+            if self._swaps(tag, vr, form):
                 normal = swapped(normal, UNIT[vr])
         if form == self._kind and form == EXPLICIT and normal == value:
             self._put(raw, header, header, self._depth, legacy)
             return
         head = element_header(self._kind, tag, vr, len(normal))
         self._put(head + normal, len(head), len(head), self._depth, legacy)
+
+    def _swaps(self, tag: int, vr: str, form: int) -> bool:
+        """Whether the byte order of a value differs from that of the stream."""
+        differs = (form == BIG) != self._big
+        return vr in UNIT and (not differs if self._swap_pixels and tag == PIXEL_DATA else differs)
 
     def _value_start(self, event: ValueStart) -> None:
         _, _, tag, vr, length, form = event
@@ -152,7 +159,7 @@ class StreamEncoder:
             return
         self._skip_value = False
         self._pad = b"\0" if length & 1 and is_padded(vr) else b""
-        self._swapper = Swapper(vr) if (form == BIG) != self._big and vr in UNIT else None
+        self._swapper = Swapper(vr) if self._swaps(tag, vr, form) else None
         head = element_header(self._kind, tag, vr, length + len(self._pad))
         self._put(head, len(head), len(head), self._depth)
 

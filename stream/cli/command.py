@@ -92,6 +92,7 @@ def _evaluate(line: CommandLine) -> ExitCode:
     names, loaded = dictionary()
     if not loaded:
         log.COMMAND.warning(messages.NO_DICTIONARY)
+    preparation.create_dump(evaluation)
     source, target = (*line.parameters, "")[:2]
     if not source:
         log.COMMAND.critical(messages.EMPTY_INPUT_NAME)

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from ...codec import errors
 from ...codec.dicom import tags as dicom_tags
 from ...codec.dicom.syntaxes import SYNTAXES
 from ..reports import Remark, RemovalReport, SignatureReport, Verdict, VerificationReport
@@ -53,11 +54,14 @@ SERIAL_NUMBERS = range(-(2**63), 2**63)
 
 def lines(report: VerificationReport, dictionary: Dictionary, *, details: bool) -> Iterator[Line]:
     """All lines about a data set. `dictionary` has the names; `details`: verdicts are aligned with the detail lines."""
+    for entry in report.entries():
+        if isinstance(entry, tuple):
+            yield WARNING, messages.IGNORED
+        else:
+            yield from _signature(entry, dictionary, WIDTH_OF_DETAILS if details else WIDTH_OF_VERDICT)
     if not report.signatures:
         yield (ERROR, messages.SIGNATURE_REQUIRED) if report.required else (WARNING, messages.NO_SIGNATURES)
         return
-    for signature in report.signatures:
-        yield from _signature(signature, dictionary, WIDTH_OF_DETAILS if details else WIDTH_OF_VERDICT)
     corrupted = sum(not signature.ok for signature in report.signatures)
     yield INFO, messages.VERIFIED.format(len(report.signatures), corrupted)
     if report.missing_profile is not None:
@@ -75,12 +79,24 @@ def exit_code(report: VerificationReport) -> ExitCode:
 
 def removal_lines(report: RemovalReport, dictionary: Dictionary, *, numbered: bool) -> Iterator[Line]:
     """All lines about signatures that are removed: `numbered` if all of them are."""
-    for number, signature in enumerate(report.removed, 1):
-        uid = _text(signature.uid)
-        yield WARNING, messages.SIGNATURE.format(number, uid) if numbered else messages.REMOVED_ONE.format(uid)
-        yield WARNING, _labelled(LOCATION, location(signature.location, dictionary))
+    for number, (uid, place) in enumerate(report.removed, 1):
+        yield from _removed(number if numbered else 0, uid, place, dictionary)
     if numbered:
         yield INFO, messages.REMOVED.format(len(report.removed))
+
+
+def failed_removal_lines(error: errors.RemovalError, dictionary: Dictionary, *, numbered: bool) -> Iterator[Line]:
+    """All lines in front of the error: the signatures up to the one that cannot be removed."""
+    for number, (uid, place) in enumerate(error.found, 1):
+        if number == len(error.found):
+            yield _remark((Remark.NO_MAC_ID, ""), dictionary)
+        yield from _removed(number if numbered else 0, uid, place, dictionary)
+
+
+def _removed(number: int, uid: str | None, place: tuple[tuple[int, int], ...], dictionary: Dictionary) -> Iterator[Line]:
+    text = _text(uid)
+    yield WARNING, messages.SIGNATURE.format(number, text) if number else messages.REMOVED_ONE.format(text)
+    yield WARNING, _labelled(LOCATION, location(place, dictionary))
 
 
 def _signature(signature: SignatureReport, dictionary: Dictionary, width: int) -> Iterator[Line]:

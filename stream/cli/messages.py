@@ -67,6 +67,7 @@ PASS_PHRASE_PROMPT: Final = "Enter PEM pass phrase:"
 # operations
 OPEN_INPUT: Final = "open input file {}"
 VERIFYING: Final = "verifying all signatures."
+IGNORED: Final = "Found Digital Signature Sequence within the Original Attributes Sequence, ignoring."
 NO_SIGNATURES: Final = "no signatures found in dataset."
 SIGNATURE_REQUIRED: Final = "no signatures found although required by the signature verification policy."
 PROFILE_REQUIRED: Final = "No signature in this dataset fulfills the required {} signature policy"

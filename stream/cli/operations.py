@@ -110,14 +110,19 @@ async def _remove(job: Job) -> ExitCode:
         await _load_signer(evaluation)  # of a signing command that this one replaces: dcmsign insists on it
     one = next(iter(evaluation.values(COMMAND)), None)
     run = remove_all if one is None else partial(remove, uid=one)
-    await run(
-        _source(job),
-        _target(job),
-        transfer_syntax=evaluation.setting(WRITE_SYNTAX) or None,
-        undefined_lengths=evaluation.setting(LENGTHS) == "undefined",
-        read=_read_options(job),
-        planned=tell,
-    )
+    try:
+        await run(
+            _source(job),
+            _target(job),
+            transfer_syntax=evaluation.setting(WRITE_SYNTAX) or None,
+            undefined_lengths=evaluation.setting(LENGTHS) == "undefined",
+            read=_read_options(job),
+            planned=tell,
+        )
+    except errors.RemovalError as error:
+        for level, text in listing.failed_removal_lines(error, job.dictionary, numbered=one is None):
+            log.COMMAND.log(level, text)
+        raise
     return ExitCode.OK
 
 

@@ -91,6 +91,18 @@ def load_dictionary() -> tuple[Dictionary, bool]:
     return loaded.dictionary, loaded.complete
 
 
+def create_dump(evaluation: Evaluation) -> None:
+    """Create the file of ``--dump``, before anything is read. Raises Stop."""
+    name = evaluation.single("--dump")
+    if name is None:
+        return
+    try:
+        open(name, "wb").close()
+    except (OSError, ValueError):  # ValueError: a NUL in the name
+        log.COMMAND.critical(messages.UNUSABLE_DUMP.format(name=name))
+        raise Stop(ExitCode.CANNOT_WRITE_DUMP) from None
+
+
 def load_tags(evaluation: Evaluation, dictionary: Callable[[], tuple[Dictionary, bool]]) -> tuple[int, ...] | None:
     """The tags of ``--tag-file`` and ``--tag``, None if neither is given; then nobody asks for the dictionary. Raises Stop."""
     file = evaluation.single("--tag-file")
@@ -107,7 +119,7 @@ def load_tags(evaluation: Evaluation, dictionary: Callable[[], tuple[Dictionary,
             log.COMMAND.critical(messages.UNKNOWN_TAG.format(text))
             raise Stop(ExitCode.USAGE)
         selected.append(tag)
-    return tuple(dict.fromkeys(selected))
+    return tuple(selected)
 
 
 def _tags_of_file(name: str, dictionary: Dictionary) -> list[int]:
