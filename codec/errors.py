@@ -167,7 +167,11 @@ class RequiredAttributeMissing(SigningError):
 
 
 class RemovalError(Error):
-    """A signature cannot be removed."""
+    """A signature cannot be removed; `found` are the ones before it and itself (UID, location)."""
+
+    def __init__(self, message: str, *, found: Sequence[tuple[str | None, tuple[tuple[int, int], ...]]] = ()) -> None:
+        super().__init__(message)
+        self.found = tuple(found)
 
 
 class SignatureNotFound(RemovalError):
