@@ -47,7 +47,7 @@ def make_authority(folder: Path) -> None:
     builder = x509.CertificateRevocationListBuilder(certificate.subject, now - timedelta(days=1), now + timedelta(days=1))
     revoked = builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
     (folder / "authority.crl").write_bytes(revoked)
-    command = [require_peer("openssl"), "x509", "-hash", "-noout", "-in", folder / "authority.pem"]
+    command = [require_peer("openssl"), "x509", "-hash", "-noout", "-in", str(folder / "authority.pem")]
     name = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True).stdout.strip()
     (folder / "certificates").mkdir()
     shutil.copyfile(folder / "authority.pem", folder / "certificates" / f"{name}.0")
