@@ -28,7 +28,7 @@ _REPLACED = SIGNATURE_SEQUENCES | {SIGNATURE_GROUP_LENGTH}
 
 _PLAIN = frozenset({Element, ValueStart, FragmentsStart})
 _NOTED = frozenset({SOP_CLASS_UID, SOP_INSTANCE_UID, PIXEL_DATA, PIXEL_DATA_PROVIDER_URL})
-_PIXEL_VRS = frozenset({"OB", "OW", "OV"})
+_PIXEL_VRS = frozenset({"OB", "OW"})
 
 WRITABLE = (syntaxes.EXPLICIT_LE, syntaxes.EXPLICIT_BE, syntaxes.IMPLICIT_LE)
 """Transfer syntaxes that data sets without encapsulated Pixel Data can be converted to."""

@@ -83,10 +83,11 @@ def _decorated(draw: DrawFn, nodes: Nodes, *, whole: bool, explicit: bool) -> No
 
 
 @st.composite
-def signed(draw: DrawFn, form: str, *, whole: bool = True, encapsulated: bool = False) -> Nodes:
+def signed(draw: DrawFn, form: str, *, whole: bool = True, encapsulated: bool = False, un_sequences: bool = True) -> Nodes:
     """A data set for `form` with signature sequences; unless `whole`, odd ones too: empty, plain, without MAC ID."""
-    tree = draw(strategies.nodes(3, explicit_only=form != builder.IMPLICIT, encapsulated=encapsulated))
-    return draw(_decorated(tree, whole=whole, explicit=form != builder.IMPLICIT))
+    explicit = form != builder.IMPLICIT
+    tree = draw(strategies.nodes(3, explicit_only=explicit, encapsulated=encapsulated, un_sequences=un_sequences))
+    return draw(_decorated(tree, whole=whole, explicit=explicit))
 
 
 class Case(NamedTuple):

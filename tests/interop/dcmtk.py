@@ -83,6 +83,11 @@ def sign(source: Path, target: Path, key: str, mac: str, *options: str | Path) -
     return run("+s", VECTORS / f"key-{key}.pem", CERTIFICATES[key], MAC_OPTIONS[mac], *options, source, target)
 
 
+def sign_item(source: Path, target: Path, location: str, *options: str | Path, key: str = "rsa", mac: str = "SHA256") -> Run:
+    """Sign an item with dcmsign."""
+    return run("+si", VECTORS / f"key-{key}.pem", CERTIFICATES[key], location, MAC_OPTIONS[mac], *options, source, target)
+
+
 def check(path: Path, *options: str, environment: Mapping[str, str] | None = None) -> Run:
     """Verify with dcmsign; a signature is required and the certificates of the tests are trusted."""
     return run("+rg", *TRUSTED, *options, path, environment=environment)
