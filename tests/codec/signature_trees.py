@@ -163,7 +163,7 @@ def value(item: Item, tag: int) -> bytes | None:
     return node.value if isinstance(node, Plain) else None
 
 
-def with_sequences(nodes: Nodes, sequences: dict[int, tuple[Item, ...]]) -> Nodes:
+def with_sequences(nodes: Nodes, sequences: Mapping[int, tuple[Item, ...]]) -> Nodes:
     """The level with these sequences in the place of what has their tags; no sequence where there are no items."""
     rest = [node for node in nodes if node.tag not in sequences]
     new: list[Node] = [Sequence(tag, found) for tag, found in sequences.items() if found]

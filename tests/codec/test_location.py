@@ -272,7 +272,7 @@ def test_real_program(tmp_path: Path) -> None:
     source.write_bytes(builder.file(TREE, builder.EXPLICIT))
 
     def real(text: str) -> tuple[int, str]:
-        command = [program, "+si", VECTORS / "key-ec.pem", VECTORS / "cert-ec.pem", text, source, "/dev/null"]
+        command = [program, "+si", str(VECTORS / "key-ec.pem"), str(VECTORS / "cert-ec.pem"), text, str(source), "/dev/null"]
         done = subprocess.run(command, capture_output=True, check=False)
         return done.returncode, done.stderr.decode()
 
