@@ -13,6 +13,8 @@ from tests.codec import builder, strategies
 from tests.codec.builder import Item, Node, Nodes, Plain, Sequence
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from hypothesis.strategies import DrawFn
 
 MAC_PARAMETERS, SIGNATURES, ORIGINAL_ATTRIBUTES = 0x4FFE0001, 0xFFFAFFFA, 0x04000561
