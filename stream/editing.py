@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 
-from ..codec.dicom.events import DatasetStart, Element, FragmentsStart, SequenceStart, ValueStart
-from ..codec.dicom.options import ReadOptions
+from ..codec.dicom.encoder import CHANGED
+from ..codec.dicom.events import DatasetStart, Element, End, Event, FragmentsStart, SequenceStart, ValueStart
+from ..codec.dicom.options import DEFAULT_LIMITS, ReadOptions
 from ..codec.dicom.syntaxes import TransferSyntax
 from ..codec.dicom.tags import DIGITAL_SIGNATURES_SEQUENCE, MAC_PARAMETERS_SEQUENCE
-from ..codec.errors import PlanMismatch
+from ..codec.errors import PlanMismatch, SigningError
 from ..codec.signature import removal
 from ..codec.signature.edits import EditSurvey, ItemFilter, ItemSurvey, RemovalSurvey, Rewriter
 from ..codec.signature.items import complete_signature, new_mac_parameters, new_signature
@@ -25,8 +26,10 @@ from .trust.signers import Signer
 from .writing import COLLECT, ObjectWriter, Rereader
 
 
-def _rewritten(reader: Rereader, survey: EditSurvey, new_uid: Callable[[], str]) -> Generator[Buffers, None, None]:
-    """The last pass, over everything: the output, in pieces of about a block."""
+def _rewritten(
+    reader: Rereader, survey: EditSurvey, new_uid: Callable[[], str], seen: Callable[[Event], object] = lambda event: None
+) -> Generator[Buffers, None, None]:
+    """The last pass, over everything: the output, in pieces of about a block. `seen` is told every event."""
     writer = ObjectWriter(new_uid)
     yield [writer.begin(survey)]
     rewriter = Rewriter(survey)
@@ -35,6 +38,7 @@ def _rewritten(reader: Rereader, survey: EditSurvey, new_uid: Callable[[], str])
         if not started:
             started = type(event) is DatasetStart
             continue
+        seen(event)
         rewriter.feed(event)
         if rewriter.pending >= COLLECT:
             yield writer.packed(rewriter.take())
@@ -59,6 +63,12 @@ class ItemSigning(NewSignature[ItemSurvey]):
     def _check_dataset(self) -> None:
         self._survey.check()
         super()._check_dataset()
+
+    def plan(self, signer: Signer) -> None:
+        super().plan(signer)
+        assert self._plan is not None
+        if len(self._request.path.steps) + (1 if self._plan.purpose is None else 2) > DEFAULT_LIMITS.depth:
+            raise SigningError(f"a signature in this item would be nested more than {DEFAULT_LIMITS.depth} deep")
 
     def digest_item(self) -> None:
         """Second pass, over the item; ends with it."""
@@ -94,8 +104,19 @@ class ItemSigning(NewSignature[ItemSurvey]):
         )
 
     def body(self) -> Generator[Buffers, None, None]:
-        """Third pass: the output, in pieces of about a block."""
-        return _rewritten(self._input, self._survey, self._request.new_uid)
+        """Third pass: the output, in pieces of about a block. Raises PlanMismatch if the item is not what has been signed."""
+        plan, target = self._plan, self._survey.target
+        assert plan is not None
+        assert target is not None
+        digester, item = Digester(plan), ItemFilter(target.start)
+
+        def digest_again(event: Event) -> None:
+            if item.takes(event):
+                digester.feed(event)
+            elif type(event) is End and digester.digest(self._item) != self.digest:
+                raise PlanMismatch(CHANGED)
+
+        return _rewritten(self._input, self._survey, self._request.new_uid, digest_again)
 
     def close(self) -> None:
         """Forget what is kept."""

@@ -126,4 +126,4 @@ def test_version_is_that_of_the_distribution() -> None:
 
 
 def test_header() -> None:
-    assert usage.header() == "$dcmsign: dcmsign v0.1.0 2026-11-22 $"
+    assert usage.header() == "$dcmsign: dcmsign v0.2.0 2026-11-22 $"

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import os
 from collections.abc import Awaitable, Callable, Coroutine, Generator
+from pathlib import Path
 from typing import Any
 
 import anyio
+
+from tests.stream import leaks
 
 
 class InterruptedAt:
@@ -70,3 +75,48 @@ CANCELLERS: dict[str, tuple[str, Canceller]] = {
     "asyncio, task": ("asyncio", cancelled_by_task),
     "trio, scope": ("trio", cancelled_by_scope),
 }
+
+
+def _content(path: Path) -> bytes | None:
+    return path.read_bytes() if path.exists() else None
+
+
+def _restore(path: Path, old: bytes | None) -> None:
+    path.unlink(missing_ok=True)
+    if old is not None:
+        path.write_bytes(old)
+
+
+async def cancelled_everywhere(
+    how: str, operation: Callable[[], Coroutine[Any, Any, Any]], target: Path, old: bytes | None
+) -> int:
+    """Cancel an operation that writes to `target`, which holds `old`, at every point where it waits; returns how many there are.
+
+    Each time the target is as it was; only asyncio's own cancellation may come too late and find it written, whole. Nothing else
+    is left in its folder, no thread and no descriptor.
+    """
+    _, cancelled = CANCELLERS[how]
+    expected: bytes | None = None
+    number = -1
+    while True:
+        _restore(target, old)
+        if number < 0:
+            await operation()  # so that the event loop has the descriptors it needs
+            expected = _content(target)
+            number = 0
+            continue
+        names, before = set(os.listdir(target.parent)), leaks.open_descriptors()
+        reached, caught = await cancelled(operation(), number)
+        assert leaks.threads_at_work() == []
+        if leaks.open_descriptors() != before:
+            gc.collect()  # of frames kept by the traceback, never of files: those would warn
+        assert leaks.open_descriptors() == before
+        found = _content(target)
+        if not caught:
+            assert found == expected
+        else:
+            assert found == old or (how == "asyncio, task" and found == expected)
+        assert set(os.listdir(target.parent)) - {target.name} == names - {target.name}
+        if not reached:
+            return number
+        number += 1
