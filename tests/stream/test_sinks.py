@@ -329,7 +329,10 @@ def run_stdout(backend: str, source: Path, **options: Any) -> tuple[bytes, str]:
         timeout=60,
         **options,
     )
-    return done.stdout, done.stderr.decode().strip()
+    said = [
+        line for line in done.stderr.decode().splitlines() if not line.startswith("Executing <")
+    ]  # asyncio, on a busy machine
+    return done.stdout, "\n".join(said).strip()
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
