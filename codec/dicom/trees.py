@@ -22,7 +22,7 @@ from .events import (
     ValueStart,
 )
 from .tags import text as tag_text
-from .values import swapped
+from .values import is_padded, swapped
 from .vr import TEXT, UNIT
 
 
@@ -92,7 +92,7 @@ class TreeCollector:
         self._left = limit
         self._limit = limit
         self._sequences: list[Sequence] = []
-        self._chunks: list[bytes] = []
+        self._value = bytearray()
         self._start: ValueStart | None = None
         self.tree: Sequence | None = None
 
@@ -105,7 +105,7 @@ class TreeCollector:
         """Take an event; True if it was the last one and `tree` is complete."""
         kind = type(event)
         if kind is Element:
-            self._add(event)  # type: ignore[arg-type]
+            self._add(event, len(event.raw))  # type: ignore[arg-type]
         elif isinstance(event, SequenceStart):
             self._spend(64, event)
             self._sequences.append(Sequence(event.tag, []))
@@ -119,24 +119,25 @@ class TreeCollector:
                 return True
             self._sequences[-1].items[-1].append(done)
         elif isinstance(event, ValueStart):
-            self._start, self._chunks = event, []
+            self._start, self._value = event, bytearray()
         elif isinstance(event, FragmentsStart):
             self._start = None
         elif isinstance(event, ValueChunk) and self._start is not None:
             self._spend(len(event.raw), event)
-            self._chunks.append(bytes(event.raw))
+            self._value += event.raw
             if event.last:
                 start = self._start
                 self._start = None
-                value = b"".join(self._chunks)
+                value = bytes(self._value)
                 if len(value) != start.length:
                     raise LimitExceeded(f"text of {start.length} bytes", offset=start.offset, element=tag_text(start.tag))
-                form = start.form if start.form == BIG else CONVERTED
-                self._add(Element(value, start.offset, start.tag, start.vr, 0, form))
+                if start.form == BIG and start.vr in UNIT:
+                    value = swapped(value + b"\0" if len(value) & 1 and is_padded(start.vr) else value, UNIT[start.vr])
+                self._add(Element(value, start.offset, start.tag, start.vr, 0, CONVERTED), 0)  # its chunks are counted
         return False
 
-    def _add(self, entry: Element) -> None:
-        self._spend(len(entry.raw) + 64, entry)
+    def _add(self, entry: Element, size: int) -> None:
+        self._spend(size + 64, entry)
         self._sequences[-1].items[-1].append(entry)
 
     def _spend(self, size: int, event: Event) -> None:

@@ -32,7 +32,7 @@ Steps = tuple[tuple[int, int], ...]
 def _items(draw: DrawFn, *, signatures: bool, whole: bool) -> tuple[Item, ...]:
     """Items of a signature sequence; `whole` ones have what a removal needs."""
     items = []
-    for _ in range(draw(st.sampled_from((1, 1, 2, 3) if whole else (0, 1, 1, 2, 3)))):
+    for _ in range(draw(st.sampled_from((1, 1, 2, 3) if whole and signatures else (0, 1, 1, 2, 3)))):
         nodes: list[Node] = []
         if whole or draw(st.integers(0, 9)):
             nodes.append(Plain(MAC_ID, "US", bytes((draw(st.integers(0, 3)), 0))))
@@ -230,8 +230,8 @@ def without(nodes: Nodes, steps: Steps, number: int) -> Nodes:
     gone = value(left.pop(number), MAC_ID)
     assert gone is not None
     sequences = {SIGNATURES: tuple(left)}
-    if all(value(item, MAC_ID) != gone for item in left) and isinstance(find(level, MAC_PARAMETERS), Sequence):
-        kept = tuple(item for item in items(level, MAC_PARAMETERS) if value(item, MAC_ID) != gone)
-        if len(kept) < len(items(level, MAC_PARAMETERS)):
-            sequences[MAC_PARAMETERS] = kept
+    if isinstance(find(level, MAC_PARAMETERS), Sequence):
+        parameters = items(level, MAC_PARAMETERS)
+        in_use = any(value(item, MAC_ID) == gone for item in left)
+        sequences[MAC_PARAMETERS] = tuple(item for item in parameters if in_use or value(item, MAC_ID) != gone)
     return changed(nodes, steps, with_sequences(level, sequences))

@@ -101,18 +101,33 @@ def test_signed_item(chosen: tuple[Case, Steps], places: list[int]) -> None:
     added = new_items(case, mac_id, level)
     assert signed.mac_id == mac_id[0]
     assert signed.tags == tuple(node.tag for node in mac_model.selected(level))
-    sequences = {tag: (*model.items(level, tag), item) for tag, item in added.items()}
-    expected = model.changed(case.read, steps, model.with_sequences(level, sequences))
+    both = {tag: (*model.items(level, tag), item) for tag, item in added.items()}
+    expected = model.changed(case.read, steps, model.with_sequences(level, both))
     assert signed.data == case.written(expected)
     stream = mac_model.complete(level) + b"".join(mac_model.complete((node,)) for node in added[SIGNATURES].nodes[:4])
     assert signed.dump == stream
     assert signed.digest == hashlib.sha256(stream).digest()
 
 
+def assume_readable(case: Case) -> None:
+    """In implicit VR, private sequences written with defined lengths are UN for whoever reads them."""
+    assume(case.undefined or case.source != builder.IMPLICIT or not any(node.tag & 0x10000 for node in sequences(case.read)))
+
+
+def sequences(nodes: Nodes) -> list[Sequence]:
+    """All sequences of a tree."""
+    found: list[Sequence] = []
+    for node in nodes:
+        if isinstance(node, Sequence):
+            found += [node, *(inner for item in node.items for inner in sequences(item.nodes))]
+    return found
+
+
 @settings(max_examples=25)
 @given(items_to_sign(whole=True))
 def test_signatures_inside_do_not_touch_the_stream_around(chosen: tuple[Case, Steps]) -> None:
     case, steps = chosen
+    assume_readable(case)
     signed = editing.sign_item(Input(case.data), item_path(steps), undefined=case.undefined).data
     head = builder.file(case.tree, case.source)[: -len(builder.encode(case.tree, case.source)) or None]
     after = builder.normalised(reading.tree(reading.content(reading.drive(Parser(), (head + signed,)))))
@@ -159,6 +174,7 @@ def test_one_removed(case: Case, uid: bytes) -> None:
     assert [tuple(entry) for entry in removed] == [(name, found[0][0])]
 
 
+@settings(max_examples=40)
 @given(model.cases(whole=False))
 def test_odd_signature_sequences(case: Case) -> None:
     """Without MAC ID a signature cannot be removed; sequences that are empty or none are no signatures and stay."""
@@ -175,10 +191,11 @@ def test_odd_signature_sequences(case: Case) -> None:
     assert data == case.written(expected)
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(items_to_sign(whole=True))
 def test_removing_undoes_signing(chosen: tuple[Case, Steps]) -> None:
     case, steps = chosen
+    assume_readable(case)
     assume(not any(tag in (MAC_PARAMETERS, SIGNATURES, model.ORIGINAL_ATTRIBUTES) for tag, _ in steps))
     level = model.at(case.read, steps)
     # a sequence that was there without items is gone afterwards
@@ -237,20 +254,25 @@ def test_plain_elements_in_their_place(tags: tuple[int, ...], size: int, vr: str
     assert signed == case.written(model.changed(case.read, steps, model.with_sequences(level, added)))
 
 
-@pytest.mark.parametrize("size", [70_001, 300_000, 2_000_000])
+@pytest.mark.parametrize("form", builder.FORMS)
+@pytest.mark.parametrize("size", [20_001, 300_000, 1_500_000])
 @pytest.mark.parametrize("tag", [MAC_PARAMETERS, SIGNATURES])
-def test_long_values_of_other_signatures(tag: int, size: int) -> None:
+def test_long_values_of_other_signatures(tag: int, size: int, form: str) -> None:
     """Passed over elsewhere, kept here."""
-    extra = (Plain(0x04000310, "OB", b"timestamp" * (size // 9)), Plain(0x04000563, "LO", b"x"))
+    extra = (
+        Plain(0x04000310, "OB", b"timestamp" * (size // 9)),
+        Plain(0x04000563, "LO", b"x"),
+        Plain(0x7FE00008, "OF", b"float" * (size // 5)),
+    )
     other = Sequence(tag, (Item((Plain(model.MAC_ID, "US", b"\0\0"), *extra)),))
     tree: Nodes = (Sequence(0x00081140, (Item((*GROUPS[1:], other)),)), Plain(0x00100010, "PN", b"A^B "))
-    case = Case(tree, builder.EXPLICIT, builder.EXPLICIT, False, False, 16384)
+    case = Case(tree, form, form, False, False, 16384)
     steps = ((0x00081140, 0),)
     signed = editing.sign_item(Input(case.data, places=tuple(range(0, size, 50_000))), item_path(steps)).data
     level = model.at(case.read, steps)
     added = new_items(case, b"\1\0", level)
-    sequences = {each: (*model.items(level, each), item) for each, item in added.items()}
-    assert signed == case.written(model.changed(case.read, steps, model.with_sequences(level, sequences)))
+    both = {each: (*model.items(level, each), item) for each, item in added.items()}
+    assert signed == case.written(model.changed(case.read, steps, model.with_sequences(level, both)))
 
 
 @pytest.mark.parametrize("remove", [False, True])

@@ -8,7 +8,7 @@ from dcmsign.codec.dicom.syntaxes import EXPLICIT_LE, SYNTAXES
 from dcmsign.codec.errors import ElementNotFound, LimitExceeded, NothingToSign, UnsignableElement
 from dcmsign.codec.signature.items import free_mac_id
 from dcmsign.codec.signature.level import LevelSurvey
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.codec import builder, mac_model, reading, signing
@@ -38,6 +38,7 @@ def levels(draw: st.DrawFn) -> tuple[Nodes, str, Steps]:
     return tree, form, draw(st.sampled_from([(), *model.locations(tree)]))
 
 
+@settings(max_examples=40)
 @given(levels(), st.data())
 def test_selection(case: tuple[Nodes, str, Steps], data: st.DataObject) -> None:
     tree, form, steps = case
@@ -74,6 +75,7 @@ def _text(tag: int) -> str:
     return f"({tag >> 16:04x},{tag & 0xFFFF:04x})"
 
 
+@settings(max_examples=40)
 @given(levels())
 def test_signatures(case: tuple[Nodes, str, Steps]) -> None:
     """The items of both sequences of the level itself, whatever sequences inside it have."""
@@ -88,6 +90,7 @@ def test_signatures(case: tuple[Nodes, str, Steps]) -> None:
     assert found_id.to_bytes(2, "little") == model.free_mac_id(level)
 
 
+@settings(max_examples=40)
 @given(levels())
 def test_pixels(case: tuple[Nodes, str, Steps]) -> None:
     """Fragments anywhere below the level, native Pixel Data in the main data set only, decide about the MAC syntax."""

@@ -180,6 +180,7 @@ def test_main_data_set() -> None:
 # ---------------------------------------------------------------------- the way
 
 
+@settings(max_examples=25)
 @given(st.sampled_from(builder.FORMS).flatmap(lambda form: st.tuples(st.just(form), model.signed(form, whole=False))))
 def test_every_item_is_found(case: tuple[str, Nodes]) -> None:
     """Items in items in items, by event number; what is next to them is not."""
