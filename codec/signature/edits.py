@@ -274,8 +274,8 @@ class RemovalSurvey(EditSurvey):
 
     @property
     def has_parameters(self) -> bool:
-        """Whether the main data set has MAC Parameters, of which some may have to go."""
-        return bool(self._levels and self._levels[0].items(MAC_PARAMETERS_SEQUENCE))
+        """Whether the main data set has a MAC Parameters Sequence, of which a part or all may have to go."""
+        return bool(self._levels) and not self._levels[0].lacks_sequence(MAC_PARAMETERS_SEQUENCE)
 
     def close_signatures(self) -> None:
         """Digital Signatures Sequence of the main data set, if there is one, has been read, although more may follow."""
