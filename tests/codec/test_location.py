@@ -296,3 +296,16 @@ def test_items_that_are_not_there(number: int) -> None:
         f"sequence (0008,1140) only has 2 items, cannot locate item {number}"
         f" (item location string is '(0008,1115)[0].(0008,1140)[{number}]')",
     )
+
+
+@pytest.mark.parametrize("undefined", [False, True])
+def test_sequences_of_other_items(undefined: bool) -> None:
+    """A sequence that the item lacks is not looked for in the next one, in what encloses it, or deeper."""
+    images = Sequence(IMAGES, (IMAGE,), undefined)
+    deeper = Item((Sequence(0x00081250, (Item((images,)),), undefined),))
+    tree: Nodes = (Sequence(SERIES, (deeper, Item((images,)), deeper), undefined), images)
+    for number in (0, 2):
+        found, message = lead(item_path(((SERIES, number), (IMAGES, 0))), tree)
+        assert found is None
+        assert message.startswith("attribute (0008,1140) not found in dataset")
+    assert lead(item_path(((SERIES, 1), (IMAGES, 0))), tree)[1] == ""

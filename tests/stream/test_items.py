@@ -186,6 +186,19 @@ async def test_long_text(signer: KeySigner, trust: Trust) -> None:
     assert found.tags_signed == (SERIES, 0x0040A160)
 
 
+@pytest.mark.parametrize("location", [((IMAGES, 0),), ()], ids=["item", "main"])
+async def test_large_values_of_other_signatures(location: Any, signer: KeySigner, trust: Trust) -> None:
+    """They are passed over everywhere else."""
+    value = noise(300_000)
+    other = element(0x04000005, "US", b"\5\0") + element(0x04000310, "OB", value)
+    level = FIRST + sequence(0xFFFAFFFA, other)
+    data = meta() + (sequence(IMAGES, level) if location else level)
+    for source in (data, stream(data)):
+        output = await signed(source, signer, location)
+        assert value in output
+        assert [found.mac_id for found in (await verify(output, trust=trust)).signatures] == [5, 0]
+
+
 # ---------------------------------------------------------------- failures
 
 OLD = b"what was there before"
