@@ -27,6 +27,12 @@ exit code in one table (`stream/cli/exit_codes.py`).
     │   ├─ BadCertificateFile
     │   ├─ BadRevocationListFile
     │   └─ BadKeyFile
+    ├─ TimestampError            a timestamp cannot be asked for, read or inserted
+    │   ├─ BadTimestampQuery, BadTimestampReply, BadTimestampToken, BadPolicy
+    │   ├─ TimestampRejected     the authority said no
+    │   ├─ TimestampMismatch     the reply does not belong to the query or the signature
+    │   └─ AuthorityError        the authority cannot be asked
+    │       └─ AuthorityUnreachable, AuthorityRefusal, BadAuthorityReply
     ├─ UnsupportedSyntax         no conversion to the wanted transfer syntax
     └─ VerificationFailed        raised only by VerificationReport.raise_for_status()
 """
@@ -196,6 +202,61 @@ class BadRevocationListFile(TrustError):
 
 class BadKeyFile(TrustError):
     """A private key file cannot be read, or the password is wrong or missing."""
+
+
+class TimestampError(Error):
+    """A certified timestamp (RFC 3161) cannot be asked for, read or inserted."""
+
+
+class BadTimestampQuery(TimestampError):
+    """What should be a timestamp query is none."""
+
+
+class BadTimestampReply(TimestampError):
+    """What should be the reply of a time-stamping authority is none."""
+
+
+class BadTimestampToken(TimestampError):
+    """What should be a timestamp token is none."""
+
+
+class BadPolicy(TimestampError):
+    """What should be a timestamp policy is no object identifier."""
+
+
+class TimestampRejected(TimestampError):
+    """The time-stamping authority did not grant a timestamp: its `status` (PKIStatus), `texts` and `failures` (bit numbers)."""
+
+    def __init__(self, message: str, *, status: int, texts: Sequence[str] = (), failures: Sequence[int] = ()) -> None:
+        super().__init__(message)
+        self.status = status
+        self.texts = tuple(texts)
+        self.failures = tuple(failures)
+
+
+class TimestampMismatch(TimestampError):
+    """A reply that does not belong to the query or to the signature; `message` says why in dcmsign's words."""
+
+
+class AuthorityError(TimestampError):
+    """A time-stamping authority could not be asked: `url` (without credentials) and HTTP `status`, if there was an answer."""
+
+    def __init__(self, message: str, *, url: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.url = url
+        self.status = status
+
+
+class AuthorityUnreachable(AuthorityError):
+    """No usable answer within the deadline, after all attempts."""
+
+
+class AuthorityRefusal(AuthorityError):
+    """An HTTP answer that says no, and that asking again does not change."""
+
+
+class BadAuthorityReply(AuthorityError):
+    """An answer that is no timestamp reply: wrong media type, too large, or not decodable."""
 
 
 class UnsupportedSyntax(Error):

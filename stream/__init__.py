@@ -18,13 +18,30 @@ if TYPE_CHECKING:
     from ..codec.signature.algorithms import MAC_ALGORITHMS
     from ..codec.signature.profiles import Profile
     from ..codec.signature.removal import RemovedSignature
+    from ..tsa.client import TimestampClient
+    from ..tsa.query import TimestampQuery
+    from ..tsa.reply import TimestampReply
+    from ..tsa.token import Token
     from .dictionaries import DictionaryProblem, LoadedDictionary, load_dictionaries
     from .formats import StreamFormat
     from .io.sinks import stdout
     from .io.sources import stdin
     from .removing import RemovalStream, open_remover, remove, remove_all
-    from .reports import Coverage, Purpose, Remark, RemovalReport, SignatureReport, SigningReceipt, Verdict, VerificationReport
+    from .reports import (
+        Coverage,
+        Purpose,
+        Remark,
+        RemovalReport,
+        SignatureReport,
+        SigningReceipt,
+        TimestampPolicy,
+        TimestampReport,
+        Verdict,
+        VerificationReport,
+    )
     from .signing import SigningStream, open_signer, sign
+    from .stampers import AuthorityStamper, QueryFiles, Stamper
+    from .stamping import insert_timestamp, read_signature_uid, rejection_reasons, timestamp
     from .trust.anchors import Trust
     from .trust.certificates import Certificate, Encoding, load_certificate, load_certificates
     from .trust.directories import CertificateDirectory
@@ -34,6 +51,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MAC_ALGORITHMS",
+    "AuthorityStamper",
     "Certificate",
     "CertificateDirectory",
     "Coverage",
@@ -44,6 +62,7 @@ __all__ = [
     "LoadedDictionary",
     "Profile",
     "Purpose",
+    "QueryFiles",
     "ReadOptions",
     "Remark",
     "RemovalReport",
@@ -55,12 +74,20 @@ __all__ = [
     "Signer",
     "SigningReceipt",
     "SigningStream",
+    "Stamper",
     "StreamFormat",
+    "TimestampClient",
+    "TimestampPolicy",
+    "TimestampQuery",
+    "TimestampReply",
+    "TimestampReport",
+    "Token",
     "Trust",
     "Verdict",
     "VerificationReport",
     "VerifyingStream",
     "errors",
+    "insert_timestamp",
     "load_certificate",
     "load_certificates",
     "load_dictionaries",
@@ -69,11 +96,14 @@ __all__ = [
     "open_remover",
     "open_signer",
     "open_verifier",
+    "read_signature_uid",
+    "rejection_reasons",
     "remove",
     "remove_all",
     "sign",
     "stdin",
     "stdout",
+    "timestamp",
     "verify",
 ]
 
@@ -86,13 +116,30 @@ _HOMES = {
     "stdout": ".io.sinks",
     "stdin": ".io.sources",
     **dict.fromkeys(
-        ("Coverage", "Purpose", "Remark", "RemovalReport", "SignatureReport", "SigningReceipt", "Verdict", "VerificationReport"),
+        (
+            "Coverage",
+            "Purpose",
+            "Remark",
+            "RemovalReport",
+            "SignatureReport",
+            "SigningReceipt",
+            "TimestampPolicy",
+            "TimestampReport",
+            "Verdict",
+            "VerificationReport",
+        ),
         ".reports",
     ),
     "Profile": "..codec.signature.profiles",
     "RemovedSignature": "..codec.signature.removal",
     **dict.fromkeys(("RemovalStream", "open_remover", "remove", "remove_all"), ".removing"),
     **dict.fromkeys(("SigningStream", "open_signer", "sign"), ".signing"),
+    **dict.fromkeys(("insert_timestamp", "read_signature_uid", "rejection_reasons", "timestamp"), ".stamping"),
+    **dict.fromkeys(("AuthorityStamper", "QueryFiles", "Stamper"), ".stampers"),
+    "TimestampClient": "..tsa.client",
+    "TimestampQuery": "..tsa.query",
+    "TimestampReply": "..tsa.reply",
+    "Token": "..tsa.token",
     "Trust": ".trust.anchors",
     **dict.fromkeys(("Certificate", "Encoding", "load_certificate", "load_certificates"), ".trust.certificates"),
     "CertificateDirectory": ".trust.directories",

@@ -26,7 +26,7 @@ from .trust.signers import Signer
 from .writing import COLLECT, ObjectWriter, Rereader
 
 
-def _rewritten(
+def rewritten(
     reader: Rereader, survey: EditSurvey, new_uid: Callable[[], str], seen: Callable[[Event], object] = lambda event: None
 ) -> Generator[Buffers, None, None]:
     """The last pass, over everything: the output, in pieces of about a block. `seen` is told every event."""
@@ -87,14 +87,14 @@ class ItemSigning(NewSignature[ItemSurvey]):
         self._item = new_signature(plan.mac_id, plan.uid, plan.date_time, plan.purpose)
         self.digest = digester.digest(self._item)
 
-    def insert(self, signer: Signer, value: bytes) -> None:
-        """Put the signature into the item."""
+    def insert(self, signer: Signer, value: bytes, token: bytes | None) -> None:
+        """Put the signature into the item, with a timestamp token, if it has one."""
         plan, survey = self._plan, self._survey
         assert plan is not None
         assert survey.target is not None
-        self._check_value(signer, value)
+        self.check_value(signer, value)
         parameters = new_mac_parameters(plan.mac_id, plan.mac_syntax.uid, plan.algorithm, plan.tags)
-        signature = complete_signature(self._item, signer.certificate.der, value)
+        signature = complete_signature(self._item, signer.certificate.der, value, token)
         survey.replace(
             survey.target,
             {
@@ -116,7 +116,7 @@ class ItemSigning(NewSignature[ItemSurvey]):
             elif type(event) is End and digester.digest(self._item) != self.digest:
                 raise PlanMismatch(CHANGED)
 
-        return _rewritten(self._input, self._survey, self._request.new_uid, digest_again)
+        return rewritten(self._input, self._survey, self._request.new_uid, digest_again)
 
     def close(self) -> None:
         """Forget what is kept."""
@@ -167,7 +167,7 @@ class Removing:
 
     def body(self) -> Generator[Buffers, None, None]:
         """Second pass: the output, in pieces of about a block."""
-        return _rewritten(self._input, self._survey, self._new_uid)
+        return rewritten(self._input, self._survey, self._new_uid)
 
 
 class OnePassRemoving:

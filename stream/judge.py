@@ -3,29 +3,43 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from ..codec.dicom import syntaxes
 from ..codec.dicom.tags import text
-from ..codec.errors import BadCertificateFile, CryptoFailure
+from ..codec.errors import BadCertificateFile, BadTimestampToken, CryptoFailure
 from ..codec.signature.algorithms import MAC_ALGORITHMS
 from ..codec.signature.finder import FoundSignature
-from ..codec.signature.items import CERTIFICATE_TYPE_X509, read_purpose
-from .reports import Coverage, Purpose, Remark, SignatureReport, Verdict
+from ..codec.signature.items import CERTIFICATE_TYPE_X509, TIMESTAMP_TYPE, SignatureItem, read_purpose
+from .reports import Coverage, Purpose, Remark, SignatureReport, TimestampPolicy, TimestampReport, Verdict
 from .trust.anchors import Trust
 from .trust.certificates import Certificate
 from .trust.dates import check_signing_date
-from .trust.signers import verify_digest
+from .trust.signers import signature_value, verify_digest
+
+if TYPE_CHECKING:
+    from ..tsa.token import Token
+
+_EXPIRED = "certificate has expired"
+"""The only reason against a chain with which dcmsign looks at the timestamp; nothing is decided by it."""
 
 Remarks = list[tuple[Remark, str]]
 
 
-def judge(found: FoundSignature, number: int, trust: Trust, at: datetime | None) -> SignatureReport:
+def judge(
+    found: FoundSignature,
+    number: int,
+    trust: Trust,
+    at: datetime | None,
+    timestamps: TimestampPolicy = TimestampPolicy.VERIFY,
+) -> SignatureReport:
     """Check one signature against the certificates in `trust`; `at` is the time of the chain check, now if None."""
     item, parameters = found.item, found.parameters
     remarks: Remarks = []
     if item.mac_id is None:
         remarks.append((Remark.NO_MAC_ID, ""))
     certificate = _read_certificate(found, remarks)
+    token = _read_timestamp(found.item, remarks)
     verdict, coverage = _check_contents(found, certificate, remarks)
     intact = verdict is Verdict.OK
     chain_error = None
@@ -39,6 +53,12 @@ def judge(found: FoundSignature, number: int, trust: Trust, at: datetime | None)
         chain_error = _validate(certificate, trust, at)
         if chain_error is not None:
             verdict = Verdict.UNTRUSTED
+    stamp, missing = None, False
+    if verdict is Verdict.OK or (verdict is Verdict.UNTRUSTED and chain_error == _EXPIRED):
+        assert certificate is not None
+        missing = token is None and timestamps is TimestampPolicy.REQUIRE
+        if token is not None:
+            stamp = _judge_timestamp(token, found.item, certificate, trust, at, timestamps, expired=verdict is not Verdict.OK)
     purpose = read_purpose(item.item)
     return SignatureReport(
         number=number,
@@ -54,9 +74,11 @@ def judge(found: FoundSignature, number: int, trust: Trust, at: datetime | None)
         verdict=verdict,
         chain_error=chain_error,
         intact=intact,
-        trusted=verdict is Verdict.OK,
+        trusted=verdict is Verdict.OK or (stamp is not None and stamp.extends_validity),
         coverage=coverage,
         remarks=tuple(remarks),
+        timestamp=stamp,
+        timestamp_missing=missing,
     )
 
 
@@ -76,6 +98,50 @@ def _read_certificate(found: FoundSignature, remarks: Remarks) -> Certificate | 
         except BadCertificateFile:
             remarks.append((Remark.UNPARSEABLE_CERTIFICATE, ""))
     return None
+
+
+def _read_timestamp(item: SignatureItem, remarks: Remarks) -> Token | None:
+    if item.timestamp_type is None or item.timestamp is None:
+        return None
+    if item.timestamp_type != TIMESTAMP_TYPE:
+        remarks.append((Remark.UNKNOWN_TIMESTAMP_TYPE, item.timestamp_type))
+        return None
+    from ..tsa.token import Token  # brings asn1crypto
+
+    try:
+        return Token.from_der(item.timestamp)
+    except BadTimestampToken as error:
+        remarks.append((Remark.UNREADABLE_TIMESTAMP, error.message))
+        return None
+
+
+def _judge_timestamp(
+    token: Token,
+    item: SignatureItem,
+    certificate: Certificate,
+    trust: Trust,
+    at: datetime | None,
+    policy: TimestampPolicy,
+    *,
+    expired: bool,
+) -> TimestampReport:
+    """Check a token; a good one extends the validity of an expired signer if the whole chain was valid at its time."""
+    if policy is TimestampPolicy.IGNORE:
+        return TimestampReport(token, ignored=True)
+    from ..tsa.verification import verify_token
+    from .trust.paths import TrustedPaths
+
+    assert item.signature is not None
+    verdict = verify_token(
+        token,
+        signature=signature_value(certificate, item.signature),
+        signer_validity=(certificate.not_before, certificate.not_after),
+        path=TrustedPaths(trust, at),
+        helpers=[helper.der for helper in trust.untrusted],
+    )
+    extends = verdict.ok and expired and token.time is not None and _validate(certificate, trust, token.time) is None
+    authority = None if verdict.certificate is None else Certificate.from_der(verdict.certificate)
+    return TimestampReport(token, verdict.reason, authority, extends_validity=extends, remarks=verdict.remarks)
 
 
 def _check_contents(found: FoundSignature, certificate: Certificate | None, remarks: Remarks) -> tuple[Verdict, Coverage]:

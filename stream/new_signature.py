@@ -132,7 +132,18 @@ class NewSignature(Generic[AnySurvey]):
         """Raise UnsupportedSyntax if the object cannot be written as asked for."""
         self._survey.check_conversion()
 
-    def _check_value(self, signer: Signer, value: bytes) -> None:
+    @property
+    def uid(self) -> str:
+        """Digital Signature UID, once planned."""
+        assert self._plan is not None
+        return self._plan.uid
+
+    @property
+    def new_uid(self) -> Callable[[], str]:
+        """What gives new UIDs."""
+        return self._request.new_uid
+
+    def check_value(self, signer: Signer, value: bytes) -> None:
         """The new signature value belongs to the digest and the certificate."""
         if not verify_digest(signer.certificate, value, self.digest, self.algorithm):
             raise CryptoFailure("the new signature does not verify with the public key of the certificate")

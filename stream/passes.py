@@ -44,11 +44,11 @@ class Signing(NewSignature[Survey]):
         self._splicer = Splicer(self._survey, self._plan, self._tail, dump=write)
         return self._writer.begin(self._survey)
 
-    def ending(self, signer: Signer, value: bytes) -> Buffers:
-        """The rest of the output, once the signature value is known."""
+    def ending(self, signer: Signer, value: bytes, token: bytes | None) -> Buffers:
+        """The rest of the output, once the signature value is known, and its timestamp token, if it has one."""
         assert self._splicer is not None
-        self._check_value(signer, value)
-        return self._writer.packed(self._splicer.finish(signer.certificate.der, value), last=True)
+        self.check_value(signer, value)
+        return self._writer.packed(self._splicer.finish(signer.certificate.der, value, token), last=True)
 
     def close(self) -> None:
         """Forget what is kept."""

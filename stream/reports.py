@@ -13,6 +13,7 @@ from ..codec.signature.profiles import Profile
 from ..codec.signature.removal import RemovedSignature
 
 if TYPE_CHECKING:
+    from ..tsa.token import Token
     from .trust.certificates import Certificate
 
 
@@ -46,6 +47,8 @@ class Remark(enum.Enum):
     UNPARSEABLE_CERTIFICATE = "Unable to parse X.509 certificate."
     UNSIGNABLE_ELEMENT = "Signature contains unsignable element {}"
     WEAK_KEY = "Certificate contains a weak key: {}"
+    UNKNOWN_TIMESTAMP_TYPE = "unknown certified timestamp type: {}\nunknown certified timestamp type while reading timestamp."
+    UNREADABLE_TIMESTAMP = "{}\ncertified timestamp in dataset cannot be read while reading timestamp."
     BAD_DATE_ATTRIBUTE = "DigitalSignatureDateTime attribute is invalid"
 
 
@@ -73,13 +76,44 @@ class Coverage:
     examples: tuple[str, ...] = ()
 
 
+class TimestampPolicy(enum.Enum):
+    """What is done about certified timestamps: verified where there are some, not looked at, or required of every signature."""
+
+    VERIFY = "verify"
+    IGNORE = "ignore"
+    REQUIRE = "require"
+
+
+@dataclass(frozen=True, slots=True)
+class TimestampReport:
+    """The certified timestamp of a signature.
+
+    `token`: what it says. `reason`: why it is not good (RFC 3161), None if it is, or if it was `ignored`. `certificate`: of the
+    authority, once its signature is known to be good. `extends_validity`: the signer's certificate has expired, but the whole
+    chain was valid at the token's time. `remarks`: what dcmsign prints besides.
+    """
+
+    token: Token
+    reason: str | None = None
+    certificate: Certificate | None = None
+    ignored: bool = False
+    extends_validity: bool = False
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """True if the timestamp is good or was not to be looked at."""
+        return self.reason is None
+
+
 @dataclass(frozen=True, slots=True)
 class SignatureReport:
     """One digital signature and what its verification found.
 
     Attributes come from the file as they stand there and are None where absent or unreadable. `intact` says that the digest
     and the signature value agree; `trusted` that the signer's certificate chains to a trust anchor. Remarks are pairs of the
-    kind and the text to put into it; they are ordered as the checks are.
+    kind and the text to put into it; they are ordered as the checks are. `timestamp` is there if the signature has one
+    and got so far that it counts; `timestamp_missing` if it got so far, one was required, and it has none.
     """
 
     number: int
@@ -98,11 +132,15 @@ class SignatureReport:
     trusted: bool
     coverage: Coverage
     remarks: tuple[tuple[Remark, str], ...] = ()
+    timestamp: TimestampReport | None = None
+    timestamp_missing: bool = False
 
     @property
     def ok(self) -> bool:
-        """True if the signature is intact and its signer trusted."""
-        return self.verdict is Verdict.OK
+        """True if the signature is intact, its signer trusted, and a timestamp that counts is good."""
+        if self.timestamp_missing or (self.timestamp is not None and not self.timestamp.ok):
+            return False
+        return self.verdict is Verdict.OK or self.trusted
 
     @property
     def reason(self) -> str:

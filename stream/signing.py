@@ -27,6 +27,7 @@ from .new_signature import Request
 from .passes import OnePass, TwoPasses
 from .production import OutputStream, Work, produce, spooled
 from .reports import SigningReceipt
+from .stampers import Stamper
 from .trust.signers import Signer
 from .writing import output_syntax
 
@@ -62,6 +63,7 @@ async def sign(
     stream_format: StreamFormat = StreamFormat.STANDARD,
     transfer_syntax: str | None = None,
     undefined_lengths: bool = False,
+    timestamp: Stamper | None = None,
     dump: str | os.PathLike[str] | None = None,
     read: ReadOptions = READ_AS_FOUND,
     durable: bool = False,
@@ -80,7 +82,8 @@ async def sign(
     the main data set if there are none. `mac_algorithm`: a key of MAC_ALGORITHMS. `tags`: data elements to sign, all signable
     ones if None; those that `profile` requires are added. `purpose`: code 1 to 18. `transfer_syntax`: UID of the transfer syntax
     to write, one of the uncompressed ones, that of the source if None; it has no influence on the signature. `undefined_lengths`:
-    write sequences and items with delimiters. `dump`: file that gets the bytes that are digested; if it
+    write sequences and items with delimiters. `timestamp`: where a certified timestamp of the
+    signature comes from (QueryFiles, AuthorityStamper). `dump`: file that gets the bytes that are digested; if it
     cannot be written to its end, that is logged. `durable`: return only when the
     output is on the disk. `clock`: gives the date of the signature, with its time zone. `uids`: gives new UIDs.
 
@@ -90,7 +93,7 @@ async def sign(
     request = _request(
         location, mac_algorithm, tags, profile, purpose, stream_format, transfer_syntax, undefined_lengths, read, clock, uids
     )
-    async with _opened(source, signer, request, dump) as work:
+    async with _opened(source, signer, request, dump, timestamp) as work:
         return await produce(work, target, durable=durable)
 
 
@@ -123,7 +126,11 @@ def _path(location: Location | str, read: ReadOptions) -> ItemPath:
 
 @asynccontextmanager
 async def _opened(
-    source: Source, signer: SignerSource, request: Request, dump: str | os.PathLike[str] | None = None
+    source: Source,
+    signer: SignerSource,
+    request: Request,
+    dump: str | os.PathLike[str] | None = None,
+    timestamp: Stamper | None = None,
 ) -> AsyncIterator[Work[SigningReceipt]]:
     """Open dump and source and choose the way to sign; errors leave with the name of the source."""
     async with AsyncExitStack() as stack:
@@ -136,16 +143,16 @@ async def _opened(
         try:
             if not isinstance(opened, RandomAccess) and _in_one_pass(request) and not callable(signer):
                 one = stack.enter_context(closing(OnePass(signer, request, dump_file)))
-                yield _PassingWork(one, opened, signer)
+                yield _PassingWork(one, opened, signer, timestamp)
                 return
             again: RandomAccess | Spool = opened if isinstance(opened, RandomAccess) else stack.enter_context(closing(Spool()))
             if isinstance(again, Spool) and not isinstance(opened, RandomAccess):
                 await spooled(opened, again)
             if not request.path.in_main_data_set:
-                yield _ItemWork(ItemSigning(again, request, dump_file), signer)
+                yield _ItemWork(ItemSigning(again, request, dump_file), signer, timestamp)
                 return
             two = stack.enter_context(closing(TwoPasses(again, request, dump_file)))
-            yield _RereadingWork(two, signer)
+            yield _RereadingWork(two, signer, timestamp)
         except Error as error:
             error.path = opened.name if error.path is None else error.path
             raise
@@ -168,7 +175,9 @@ class _Work:
 
     _announcement = "create signature in main object."
 
-    def __init__(self, signing: TwoPasses | OnePass | ItemSigning, signer: SignerSource) -> None:
+    def __init__(self, signing: TwoPasses | OnePass | ItemSigning, signer: SignerSource, stamper: Stamper | None) -> None:
+        self._stamper = stamper
+        self._token: bytes | None = None
         self._signing = signing
         self._source = signer
         self._signer: Signer | None = None
@@ -190,8 +199,12 @@ class _Work:
         self._signing.check_output()
 
     async def settle(self) -> None:
-        """Have the digest signed."""
-        self._value = await self.signer.sign_digest(self._signing.digest, self._signing.algorithm)
+        """Have the digest signed, and the signature stamped."""
+        signing = self._signing
+        self._value = await self.signer.sign_digest(signing.digest, signing.algorithm)
+        if self._stamper is not None:
+            signing.check_value(self.signer, self._value)
+            self._token = await self._stamper.stamp(self._value, signing.uid, signing.new_uid)
 
     def result(self) -> SigningReceipt:
         """What was written."""
@@ -201,8 +214,8 @@ class _Work:
 class _PassingWork(_Work):
     """The object is signed while it passes."""
 
-    def __init__(self, signing: OnePass, blocks: Blocks, signer: SignerSource) -> None:
-        super().__init__(signing, signer)
+    def __init__(self, signing: OnePass, blocks: Blocks, signer: SignerSource, stamper: Stamper | None) -> None:
+        super().__init__(signing, signer, stamper)
         self._passing = signing
         self._input = blocks
 
@@ -214,14 +227,14 @@ class _PassingWork(_Work):
 
     def ending(self) -> Buffers:
         """The signature and what is behind it."""
-        return self._passing.ending(self.signer, self._value)
+        return self._passing.ending(self.signer, self._value, self._token)
 
 
 class _RereadingWork(_Work):
     """The object is read twice."""
 
-    def __init__(self, signing: TwoPasses, signer: SignerSource) -> None:
-        super().__init__(signing, signer)
+    def __init__(self, signing: TwoPasses, signer: SignerSource, stamper: Stamper | None) -> None:
+        super().__init__(signing, signer, stamper)
         self._rereading = signing
 
     async def prepare(self) -> None:
@@ -236,7 +249,7 @@ class _RereadingWork(_Work):
 
     def ending(self) -> Buffers:
         """The signature and what is behind it."""
-        return self._rereading.ending(self.signer, self._value)
+        return self._rereading.ending(self.signer, self._value, self._token)
 
 
 class _ItemWork(_Work):
@@ -244,8 +257,8 @@ class _ItemWork(_Work):
 
     _announcement = "create signature in sequence item."
 
-    def __init__(self, signing: ItemSigning, signer: SignerSource) -> None:
-        super().__init__(signing, signer)
+    def __init__(self, signing: ItemSigning, signer: SignerSource, stamper: Stamper | None) -> None:
+        super().__init__(signing, signer, stamper)
         self._editing = signing
 
     async def prepare(self) -> None:
@@ -255,8 +268,8 @@ class _ItemWork(_Work):
         await super().prepare()
         await run_in_thread(editing.plan, self.signer)
         await run_in_thread(editing.digest_item)
-        self._value = await self.signer.sign_digest(editing.digest, editing.algorithm)
-        await run_in_thread(editing.insert, self.signer, self._value)
+        await super().settle()
+        await run_in_thread(editing.insert, self.signer, self._value, self._token)
 
     async def batches(self) -> AsyncGenerator[Generator[Buffers, None, None]]:
         """The last pass."""
@@ -292,6 +305,7 @@ async def open_signer(
     stream_format: StreamFormat = StreamFormat.STANDARD,
     transfer_syntax: str | None = None,
     undefined_lengths: bool = False,
+    timestamp: Stamper | None = None,
     read: ReadOptions = READ_AS_FOUND,
     clock: Callable[[], datetime] = local_now,
     uids: Callable[[], str] = new_uid,
@@ -304,7 +318,7 @@ async def open_signer(
     request = _request(
         location, mac_algorithm, tags, profile, purpose, stream_format, transfer_syntax, undefined_lengths, read, clock, uids
     )
-    async with _opened(source, signer, request) as work:
+    async with _opened(source, signer, request, timestamp=timestamp) as work:
         await work.prepare()
         work.check_output()
         stream = SigningStream(work)

@@ -23,7 +23,7 @@ from .io.spool import MEMORY, Spool, Window
 from .io.threads import check_cancelled, run_in_thread
 from .judge import judge
 from .reading import Cancellable, Warnings, check_order, open_ordered
-from .reports import SignatureReport, VerificationReport
+from .reports import SignatureReport, TimestampPolicy, VerificationReport
 from .trust.anchors import Trust
 
 log = logging.getLogger("dcmsign.stream.verify")
@@ -155,9 +155,9 @@ class Verification:
         if self._window is not None:
             self._window.forget(finder.keep_from)
 
-    def finish(self, trust: Trust, at: datetime | None, *, required: bool) -> VerificationReport:
+    def finish(self, trust: Trust, at: datetime | None, *, required: bool, timestamps: TimestampPolicy) -> VerificationReport:
         """The verdicts, once everything has been read."""
-        reports = tuple(judge(found, number, trust, at) for number, found in enumerate(self._finder.found, 1))
+        reports = tuple(judge(found, number, trust, at, timestamps) for number, found in enumerate(self._finder.found, 1))
         missing = None if self._profile is None or self._is_met(self._profile, reports) else self._profile
         return VerificationReport(reports, required, missing, tuple(self._finder.ignored))
 
@@ -201,6 +201,7 @@ async def verify(
     stream_format: StreamFormat = StreamFormat.STANDARD,
     read: ReadOptions = READ_AS_FOUND,
     at: datetime | None = None,
+    timestamps: TimestampPolicy = TimestampPolicy.VERIFY,
 ) -> VerificationReport:
     """Verify all digital signatures of a DICOM object (PS3.3 C.12.1.1.3, PS3.15 C).
 
@@ -209,6 +210,7 @@ async def verify(
     (see `VerificationReport.ok`). `require_profile`: a digital signature profile that one of the signatures has to fulfil; a
     verified structured report needs a verification signature for SR_RSA. `stream_format`: OLD for signatures made by DCMTK
     before 3.5.4; the incomplete form of DCMTK is recognised without being asked for. `at`: time of the chain check, now if None.
+    `timestamps`: whether certified timestamps are verified, ignored or required.
 
     A signature that does not verify is a result, not an error. Raises SourceError if the source cannot be read and FormatError if
     it is not DICOM. Runs on asyncio and trio; cancelling it leaves nothing behind.
@@ -223,7 +225,7 @@ async def verify(
             async for _ in _fill(verification, opened):
                 pass
         try:
-            return await run_in_thread(partial(verification.finish, trust, at, required=require_signature))
+            return await run_in_thread(partial(verification.finish, trust, at, required=require_signature, timestamps=timestamps))
         finally:
             verification.close()
     except Error as error:
@@ -261,6 +263,7 @@ async def open_verifier(
     stream_format: StreamFormat = StreamFormat.STANDARD,
     read: ReadOptions = READ_AS_FOUND,
     at: datetime | None = None,
+    timestamps: TimestampPolicy = TimestampPolicy.VERIFY,
 ) -> AsyncIterator[VerifyingStream]:
     """Verify while forwarding: iterate over the blocks inside the context, then look at `report`.
 
@@ -275,7 +278,7 @@ async def open_verifier(
             async with aclosing(_fill(verification, _forward(opened))) as filled:
                 async for block in filled:
                     yield block
-            finish = partial(verification.finish, trust, at, required=require_signature)
+            finish = partial(verification.finish, trust, at, required=require_signature, timestamps=timestamps)
             stream._report = await run_in_thread(finish)
         except Error as error:
             error.path = opened.name if error.path is None else error.path

@@ -41,6 +41,7 @@ CONFINED = {
     "ssl": {"tsa/client.py"},
     "urllib": {"tsa/client.py"},
     "http": {"tsa/client.py"},
+    "asn1crypto": {"tsa/structures.py"},
     "Crypto": {"stream/ripemd160.py"},
     "pydicom": set(),
     "requests": set(),
@@ -164,6 +165,13 @@ def test_confined_modules() -> None:
     assert not complaints(f for f in foreign if f.file not in CONFINED.get(f.target.split(".")[0], {f.file}))
 
 
+def test_timestamps_need_no_network_but_the_client() -> None:
+    """Who asks the client in, asks for httpx: nothing else of tsa does."""
+    inside = [f for f in IMPORTS if layer_of(f.importer) == "tsa" and f.internal]
+    assert inside
+    assert not complaints(f for f in inside if f.target == "tsa.client")
+
+
 def test_the_command_uses_public_names_only() -> None:
     public = {f"stream.{name}" for name in importlib.import_module("dcmsign.stream").__all__}
     used = [f for f in IMPORTS if layer_of(f.importer) == "stream.cli" and f.internal and layer_of(f.target) != "stream.cli"]
@@ -190,7 +198,9 @@ def test_no_cycles() -> None:
         visit(module, ())
 
 
-@pytest.mark.parametrize("module", ["dcmsign.stream", "dcmsign.stream.cli"])
+@pytest.mark.parametrize(
+    "module", ["dcmsign.stream", "dcmsign.stream.cli", "dcmsign.tsa.consistency", "dcmsign.tsa.verification"]
+)
 def test_heavy_modules_load_late(module: str) -> None:
     code = f"import {module}, json, sys; print(json.dumps(sorted(sys.modules)))"
     output = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True).stdout

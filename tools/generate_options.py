@@ -25,7 +25,6 @@ table that also drives parsing, conditions and `--help` (`stream/cli/option_tabl
 * **same**: as DCMTK's, compared with the real program by tests
 * **differs**: the same but for what is said beside it, on purpose
 * **added**: DCMTK has no such option
-* **not yet**: recognised, conditions checked, but answered with `error: … is not available in this version`, exit code 1
 
 What differs independently of a single option is listed in [differences.md](differences.md). Of exclusive choices, one table
 each, the rightmost one counts; *n* marks options that may be repeated.
@@ -34,8 +33,6 @@ each, the rightmost one counts; *n* marks options that may be repeated.
 
 def status(option: Option) -> str:
     """The status of an option and what is to say about it."""
-    if not option.available:
-        return "not yet"
     if option.added:
         return f"added: {option.note}"
     return f"differs: {option.note}" if option.note else "same"

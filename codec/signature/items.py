@@ -27,6 +27,7 @@ from ..dicom.tags import (
 from .purposes import CODING_SCHEME, PURPOSES
 
 CERTIFICATE_TYPE_X509 = "X509_1993_SIG"
+TIMESTAMP_TYPE = "CMS_TSP"
 MAX_SIGNED_ELEMENTS = 16383
 """Data Elements Signed that a 16-bit length field can hold."""
 
@@ -52,6 +53,7 @@ class SignatureItem(NamedTuple):
     certificate_type: str | None
     certificate: bytes | None
     signature: bytes | None
+    timestamp_type: str | None
     timestamp: bytes | None
 
 
@@ -97,6 +99,7 @@ def read_signature(item: trees.Item) -> SignatureItem:
         trees.find_text(item, CERTIFICATE_TYPE),
         _bytes(item, CERTIFICATE_OF_SIGNER, "OB", "UN"),
         _bytes(item, SIGNATURE, "OB"),
+        trees.find_text(item, CERTIFIED_TIMESTAMP_TYPE),
         _bytes(item, CERTIFIED_TIMESTAMP, "OB", "UN"),
     )
 
@@ -151,13 +154,24 @@ def new_signature(mac_id: int, uid: str, date_time: str, purpose: int | None) ->
     return item
 
 
-def complete_signature(item: trees.Item, certificate: bytes, signature: bytes) -> trees.Item:
-    """The item with Certificate of Signer (DER) and Signature in their places."""
+def complete_signature(item: trees.Item, certificate: bytes, signature: bytes, token: bytes | None = None) -> trees.Item:
+    """The item with Certificate of Signer (DER) and Signature in their places, and a timestamp token, if there is one."""
     added = [
         trees.element(CERTIFICATE_OF_SIGNER, "OB", certificate),
         trees.element(SIGNATURE, "OB", signature),
     ]
-    return sorted([*item, *added], key=lambda entry: entry.tag)
+    complete = sorted([*item, *added], key=lambda entry: entry.tag)
+    return complete if token is None else stamped_signature(complete, token)
+
+
+def stamped_signature(item: trees.Item, token: bytes) -> trees.Item:
+    """The item with a timestamp token (PS3.3 C.12.1.1.3.1.3) instead of the one it may have."""
+    kept = [entry for entry in item if entry.tag not in (CERTIFIED_TIMESTAMP_TYPE, CERTIFIED_TIMESTAMP)]
+    added = [
+        trees.element(CERTIFIED_TIMESTAMP_TYPE, "CS", TIMESTAMP_TYPE.encode()),
+        trees.element(CERTIFIED_TIMESTAMP, "OB", token),
+    ]
+    return sorted([*kept, *added], key=lambda entry: entry.tag)
 
 
 def free_mac_id(used: Iterable[int | None]) -> int | None:

@@ -211,9 +211,9 @@ class Splicer:
             self._insert_parameters()
         return self._digester.digest(self._item)
 
-    def finish(self, certificate: bytes, signature: bytes) -> Iterator[bytes | memoryview]:
-        """The rest of the output, given the DER certificate and the signature value over the digest."""
-        item = complete_signature(self._item, certificate, signature)
+    def finish(self, certificate: bytes, signature: bytes, token: bytes | None = None) -> Iterator[bytes | memoryview]:
+        """The rest of the output, given the DER certificate, the signature value over the digest and a timestamp token."""
+        item = complete_signature(self._item, certificate, signature, token)
         sequence = encode_sequence(
             DIGITAL_SIGNATURES_SEQUENCE, [*self._survey.level.signatures, item], self._form, undefined=self._undefined
         )

@@ -87,7 +87,6 @@ def _evaluate(line: CommandLine) -> ExitCode:
     tags = preparation.load_tags(evaluation, dictionary)
     evaluation.settle(TIMESTAMP, TIMESTAMP_MAC, TIMESTAMP_NONCE, TIMESTAMP_CERTIFICATE, TIMESTAMP_ID)
     evaluation.settle(WRITE_SYNTAX, LENGTHS, OTHER_OUTPUT)
-    evaluation.check_availability()
     log.COMMAND.debug(usage.header() + "\n")
     names, loaded = dictionary()
     if not loaded:

@@ -26,7 +26,6 @@ class Evaluation:
         self._choices: dict[str, Occurrence] = {}
         self._effective: set[str] = set()
         self._met: list[Occurrence] = []
-        self._unavailable: list[str] = []
 
     def settle(self, *blocks: Block) -> None:
         """Find the choice of each block and check every option that is looked at.
@@ -45,8 +44,6 @@ class Evaluation:
                         continue
                     choice = found
                     self._met.append(found)
-                elif not option.available:
-                    self._unavailable.append(option.long)
                 self._check(found)
             self._take(block, choice)
 
@@ -57,8 +54,6 @@ class Evaluation:
             return
         self._choices[block.name] = choice
         self._effective.add(choice.option.long)
-        if not choice.option.available:
-            self._unavailable.append(choice.option.long)
 
     def _check(self, found: Occurrence) -> None:
         option = found.option
@@ -76,11 +71,6 @@ class Evaluation:
         """Raise UsageError if an output is named although the command has none."""
         if not self.option(COMMAND).needs_output and len(self._line.parameters) > 1:
             raise UsageError(messages.OUTPUT_NOT_ALLOWED)
-
-    def check_availability(self) -> None:
-        """Raise UsageError if an option in effect belongs to an operation that is not there yet."""
-        if self._unavailable:
-            raise UsageError(messages.NOT_AVAILABLE.format(self._unavailable[0]))
 
     def option(self, block: Block) -> Option:
         """The choice of a block that has a default."""

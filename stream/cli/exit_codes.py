@@ -18,6 +18,9 @@ class ExitCode(enum.IntEnum):
     CANNOT_READ_INPUT = 20
     NO_INPUT = 21
     CANNOT_READ_TAG_FILE = 30
+    CANNOT_READ_QUERY = 31
+    CANNOT_READ_REPLY = 32
+    CANNOT_READ_UID = 33
     CANNOT_WRITE_OUTPUT = 40
     CANNOT_WRITE_DUMP = 46
     INTERNAL = 70
@@ -26,6 +29,7 @@ class ExitCode(enum.IntEnum):
     SIGNATURE_NOT_FOUND = 84
     SIGNING_FAILED = 85
     TAG_FILE_SYNTAX = 86
+    TIMESTAMP_MISMATCH = 87
     NO_SIGNATURE = 100
     VERIFICATION_FAILED = 101
     PROFILE_NOT_FULFILLED = 102
@@ -88,6 +92,10 @@ FAILURES: dict[type[errors.Error], Failure] = {
     errors.UnsupportedSyntax: Failure(
         ExitCode.CANNOT_WRITE_OUTPUT, logging.CRITICAL, messages.NO_CONVERSION, detail=messages.NO_CONVERSION_REASON
     ),
+    errors.TimestampError: Failure(ExitCode.TIMESTAMP_MISMATCH, logging.ERROR, messages.REASON_ONLY, detail=""),
+    errors.BadTimestampQuery: Failure(ExitCode.CANNOT_READ_QUERY, logging.ERROR, messages.NO_QUERY_FILE, detail=""),
+    errors.BadTimestampReply: Failure(ExitCode.CANNOT_READ_REPLY, logging.ERROR, messages.NO_REPLY_FILE, detail=""),
+    errors.BadPolicy: _signing(messages.BAD_POLICY, detail=""),
     errors.RemovalError: Failure(ExitCode.REMOVAL_FAILED, logging.ERROR, messages.REMOVING),
     errors.SignatureNotFound: Failure(ExitCode.SIGNATURE_NOT_FOUND, logging.ERROR, messages.REASON_ONLY),
 }

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 from ...codec import errors
 from ...codec.dicom import tags as dicom_tags
 from ...codec.dicom.syntaxes import SYNTAXES
-from ..reports import Remark, RemovalReport, SignatureReport, Verdict, VerificationReport
+from ..reports import Remark, RemovalReport, SignatureReport, TimestampReport, Verdict, VerificationReport
 from . import messages
 from .exit_codes import ExitCode
 from .tags import parse_tag
 
 if TYPE_CHECKING:
-    from .. import Certificate, Dictionary
+    from .. import Certificate, Dictionary, Token
 
 Line = tuple[int, str]
 """Level and text of a message."""
@@ -35,6 +35,7 @@ CERTIFICATE = "Certificate of signer"
 VERDICT = "Signature Verification"
 COVERAGE = "Signature Coverage"
 TIMESTAMP = "Certified timestamp"
+TIMESTAMP_VERDICT = "Timestamp Verification"
 INDENT = "      "
 
 # remarks that belong to reading a signature come before the line with its number
@@ -46,6 +47,8 @@ FOUND_WHILE_READING = frozenset(
         Remark.NO_CERTIFICATE,
         Remark.EMPTY_CERTIFICATE,
         Remark.UNPARSEABLE_CERTIFICATE,
+        Remark.UNKNOWN_TIMESTAMP_TYPE,
+        Remark.UNREADABLE_TIMESTAMP,
     }
 )
 CHAIN_EXPIRED = "certificate has expired"
@@ -112,8 +115,51 @@ def _signature(signature: SignatureReport, dictionary: Dictionary, width: int) -
     yield WARNING, _labelled(VERDICT, signature.reason, width)
     if not signature.coverage.complete:
         yield from _coverage(signature, width)
-    if signature.ok or (signature.verdict is Verdict.UNTRUSTED and signature.chain_error == CHAIN_EXPIRED):
+    if signature.verdict is Verdict.OK or (signature.verdict is Verdict.UNTRUSTED and signature.chain_error == CHAIN_EXPIRED):
+        yield from _timestamp(signature, width)
+
+
+def _timestamp(signature: SignatureReport, width: int) -> Iterator[Line]:
+    stamp = signature.timestamp
+    if signature.timestamp_missing:
+        yield INFO, _labelled(TIMESTAMP, messages.TIMESTAMP_REQUIRED)
+        yield WARNING, f"  {TIMESTAMP} : {messages.TIMESTAMP_REQUIRED}"
+    elif stamp is None:
         yield INFO, _labelled(TIMESTAMP, messages.TIMESTAMP_ABSENT)
+    elif stamp.ignored:
+        yield INFO, _labelled(TIMESTAMP, messages.TIMESTAMP_IGNORED)
+    else:
+        yield from ((INFO, line) for line in _token(stamp.token))
+        yield from ((ERROR, remark) for remark in stamp.remarks)
+        if stamp.certificate is not None:
+            yield INFO, messages.TIMESTAMP_CERTIFICATE
+            yield from ((INFO, line) for line in _certificate(stamp.certificate))
+        yield WARNING, _labelled(TIMESTAMP_VERDICT, _timestamp_verdict(stamp), width)
+
+
+def _timestamp_verdict(stamp: TimestampReport) -> str:
+    if stamp.reason is not None:
+        return messages.TIMESTAMP_FAILED.format(stamp.reason)
+    return messages.TIMESTAMP_EXTENDS if stamp.extends_validity else messages.TIMESTAMP_OK
+
+
+def _token(token: Token) -> Iterator[str]:
+    """What a timestamp says."""
+    yield _labelled(TIMESTAMP, messages.TIMESTAMP_VERSION.format(token.version))
+    for label, value in (
+        ("Policy OID", token.policy),
+        ("Imprint MAC algorithm", token.algorithm_text),
+        ("Serial number", token.serial_text),
+        ("Nonce", token.nonce_text),
+        ("TSA Name", token.tsa_text),
+        ("Ordering", str(token.ordering).lower()),
+        ("Accuracy", token.accuracy_text),
+        ("Timestamp", token.gen_time),
+    ):
+        yield f"{INDENT}{label:24}: {_printable(value)}"
+    extensions = token.extension_lines
+    yield f"{INDENT}{'Extensions':24}:{'' if extensions else ' none'}"
+    yield from extensions
 
 
 def _remark(remark: tuple[Remark, str], dictionary: Dictionary) -> Line:

@@ -27,7 +27,6 @@ EMPTY_LOG_CONFIG: Final = "Specified --log-config file does not contain any sett
 FOREIGN_LOG_CONFIG: Final = "Specified --log-config file does not contain any valid settings"
 NO_ROOT_LOGGER: Final = "Specified --log-config file does not set up log4cplus.rootLogger"
 BAD_ROOT_LEVEL: Final = "Specified --log-config file does not set a valid level for log4cplus.rootLogger"
-NOT_AVAILABLE: Final = "{} is not available in this version"
 
 STANDARD_STREAM: Final = "-"
 """Standard input or output as the name of a file."""
@@ -126,6 +125,23 @@ NOT_BEFORE: Final = "not before {}"
 NOT_AFTER: Final = "not after {}"
 INCOMPLETE: Final = "incomplete, {} bytes in {} data elements are not protected"
 TIMESTAMP_ABSENT: Final = "absent"
+TIMESTAMP_REQUIRED: Final = "absent, but required by timestamp policy"
+TIMESTAMP_IGNORED: Final = "present, but ignored according to timestamp policy"
+TIMESTAMP_VERSION: Final = "CMS_TSP version {}"
+TIMESTAMP_CERTIFICATE: Final = "  Timestamp signature certificate: "
+TIMESTAMP_OK: Final = "OK"
+TIMESTAMP_EXTENDS: Final = "OK, extends validity period of expired signature."
+TIMESTAMP_FAILED: Final = "timestamp signature verification failed: {}"
+
+# timestamps
+INSERTING: Final = "inserting certified timestamp."
+NO_QUERY_FILE: Final = "Unable to load timestamp query file '{name}'"
+NO_REPLY_FILE: Final = "Unable to load timestamp response file '{name}'"
+NO_UID_FILE: Final = "Cannot load UID file '{name}'"
+NO_UID: Final = "No Digital Signature UID found in  UID file '{name}'"
+STATUS: Final = "timestamp response status: {}"
+STATUS_TEXT: Final = "timestamp response status text: {}"
+BAD_POLICY: Final = "invalid object identifier (OID) string"
 
 # trouble with logging, in the words of log4cplus, the logging library inside DCMTK
 LOGGING: Final = "log4cplus:{} {}\n"

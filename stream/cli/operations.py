@@ -25,13 +25,19 @@ from .option_table import (
     PURPOSE,
     READ,
     READ_SYNTAX,
+    TIMESTAMP,
+    TIMESTAMP_CERTIFICATE,
+    TIMESTAMP_ID,
+    TIMESTAMP_MAC,
+    TIMESTAMP_NONCE,
+    TIMESTAMP_POLICY,
     UNKNOWN,
     WRITE_SYNTAX,
 )
 from .tags import parse_tag
 
 if TYPE_CHECKING:
-    from .. import Dictionary, ReadOptions, Signer, StreamFormat, Trust
+    from .. import Dictionary, QueryFiles, ReadOptions, Signer, StreamFormat, Trust
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +64,7 @@ def carry_out(job: Job) -> ExitCode:
 
 
 async def _verify(job: Job) -> ExitCode:
-    from .. import Profile, Trust, verify
+    from .. import Profile, TimestampPolicy, Trust, verify
 
     policy = job.evaluation.setting(POLICY)
     report = await verify(
@@ -68,6 +74,7 @@ async def _verify(job: Job) -> ExitCode:
         require_profile=Profile[policy] if policy in Profile.__members__ else None,
         stream_format=_stream_format(job),
         read=_read_options(job),
+        timestamps=TimestampPolicy[job.evaluation.setting(TIMESTAMP_POLICY)],
     )
     log.COMMAND.info(messages.VERIFYING)
     for level, text in listing.lines(report, job.dictionary, details=log.shows(logging.INFO)):
@@ -91,6 +98,7 @@ async def _sign(job: Job) -> ExitCode:
         stream_format=_stream_format(job),
         transfer_syntax=evaluation.setting(WRITE_SYNTAX) or None,
         undefined_lengths=evaluation.setting(LENGTHS) == "undefined",
+        timestamp=_query_files(evaluation),
         dump=evaluation.single("--dump"),
         read=_read_options(job),
     )
@@ -126,12 +134,41 @@ async def _remove(job: Job) -> ExitCode:
     return ExitCode.OK
 
 
+async def _insert(job: Job) -> ExitCode:
+    from .. import insert_timestamp, rejection_reasons
+    from . import timestamps
+
+    evaluation = job.evaluation
+    query_file, reply_file, uid_file = evaluation.values(COMMAND)
+    if evaluation.key_files is not None:
+        await _load_signer(evaluation)  # as for removal
+    try:
+        await insert_timestamp(
+            _source(job),
+            _target(job),
+            files=partial(timestamps.load, query_file, reply_file, uid_file),
+            transfer_syntax=evaluation.setting(WRITE_SYNTAX) or None,
+            undefined_lengths=evaluation.setting(LENGTHS) == "undefined",
+            read=_read_options(job),
+        )
+    except errors.TimestampRejected as error:
+        log.COMMAND.error(error.message)
+        for text in rejection_reasons(error):
+            log.COMMAND.warning(messages.STATUS_TEXT.format(text))
+        return ExitCode.TIMESTAMP_MISMATCH
+    except timestamps.Unreadable as failure:
+        log.COMMAND.error(failure.text)
+        return failure.code
+    return ExitCode.OK
+
+
 OPERATIONS: dict[str, Callable[[Job], Coroutine[Any, Any, ExitCode]]] = {
     "--verify": _verify,
     "--sign": _sign,
     "--sign-item": _sign,
     "--remove": _remove,
     "--remove-all": _remove,
+    "--insert-timestamp": _insert,
 }
 
 
@@ -149,6 +186,24 @@ def _location(job: Job) -> str | tuple[()]:
     """The location of --sign-item as typed."""
     values = job.evaluation.values(COMMAND)
     return values[2] if job.evaluation.option(COMMAND).long == "--sign-item" else ()
+
+
+def _query_files(evaluation: Evaluation) -> QueryFiles | None:
+    """The files of --timestamp-file."""
+    if evaluation.setting(TIMESTAMP) != "files":
+        return None
+    from .. import QueryFiles
+
+    query, uid = evaluation.values(TIMESTAMP)
+    policy = evaluation.values(TIMESTAMP_ID)
+    return QueryFiles(
+        query,
+        uid,
+        algorithm=evaluation.setting(TIMESTAMP_MAC),
+        policy=policy[0] if policy else None,
+        nonce=evaluation.setting(TIMESTAMP_NONCE) != "none",
+        certificate=evaluation.setting(TIMESTAMP_CERTIFICATE) != "none",
+    )
 
 
 def _password(evaluation: Evaluation) -> bytes | Callable[[], bytes]:

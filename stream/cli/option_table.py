@@ -137,7 +137,6 @@ COMMAND = Block(
             3,
             ("ts[q]file, ts[r]file [u]idfile: string",),
             needs_output=True,
-            available=False,
         ),
         Option(
             "+r",
@@ -234,10 +233,11 @@ TIMESTAMP_POLICY = Block(
             "--verify-ts",
             ("verify certified timestamp if present (default)",),
             only_with=VERIFY,
+            setting="VERIFY",
             default=True,
         ),
-        Option("-tv", "--ignore-ts", ("ignore certified timestamps",), only_with=VERIFY, available=False),
-        Option("+tr", "--require-ts", ("fail if no certified timestamp is present",), only_with=VERIFY, available=False),
+        Option("-tv", "--ignore-ts", ("ignore certified timestamps",), only_with=VERIFY, setting="IGNORE"),
+        Option("+tr", "--require-ts", ("fail if no certified timestamp is present",), only_with=VERIFY, setting="REQUIRE"),
     ),
 )
 
@@ -430,7 +430,7 @@ TIMESTAMP = Block(
             2,
             ("[t]sq-filename, [u]id-filename: string",),
             only_with=CREATE,
-            available=False,
+            setting="files",
         ),
     ),
 )

@@ -33,8 +33,7 @@ class Option:
 
     `setting` is what the choice means to the operation; `default` marks the choice in effect without any option of the
     block; `warning` is printed when the option is met; `note` says for the documentation where it differs from DCMTK's option
-    on purpose, or what for it was `added`; `available` is False for options that are recognised but belong to operations that
-    are not there yet.
+    on purpose, or what for it was `added`.
     """
 
     short: str
@@ -50,7 +49,6 @@ class Option:
     warning: str = ""
     note: str = ""
     added: bool = False
-    available: bool = True
 
     @property
     def exits(self) -> bool:

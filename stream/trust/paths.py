@@ -6,13 +6,14 @@ The only module that loads pyOpenSSL, and only when a chain is checked.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
+from ...codec.errors import BadCertificateFile
 from .certificates import Certificate
 from .names import name_hash
 from .revocation import RevocationCheck, RevocationList, check_deltas, check_own_list
@@ -49,11 +50,49 @@ def validate_path(certificate: Certificate, trust: Trust, *, at: datetime | None
 
     The directories of `trust` are read here: this is for worker threads.
     """
+    return _search(certificate, trust, at)[0]
+
+
+@dataclass(frozen=True, slots=True)
+class TrustedPaths:
+    """Paths from the certificates of time-stamping authorities to the anchors of a Trust (the PathValidator of tsa).
+
+    `at`: the time of the check (aware; None: now). `revocation`: every certificate of the path but the anchor must have a
+    revocation list of its issuer and be absent from it; otherwise lists do not count, not even those in `trust`, as for dcmsign.
+    """
+
+    trust: Trust
+    at: datetime | None = None
+    revocation: bool = False
+
+    def chain(self, certificate: bytes, helpers: Sequence[bytes]) -> tuple[bytes, ...] | None:
+        """The verified path of `certificate` (DER, leaf first), None if there is none; see `validate_path`.
+
+        `helpers` (DER) are links of the path, never anchors; those that cannot be decoded are left out.
+        """
+        check = RevocationCheck.CHAIN if self.revocation else RevocationCheck.NONE
+        untrusted = (*self.trust.untrusted, *_readable(helpers))
+        trust = replace(self.trust, untrusted=untrusted, revocation=check)
+        leaf = _readable((certificate,))
+        error, found = _search(leaf[0], trust, self.at) if leaf else (_UNDECIDED, [])
+        return tuple(map(_der, found)) if error is None else None
+
+
+def _readable(encodings: Iterable[bytes]) -> list[Certificate]:
+    certificates = []
+    for encoding in encodings:
+        with contextlib.suppress(BadCertificateFile):
+            certificates.append(Certificate.from_der(encoding))
+    return certificates
+
+
+def _search(certificate: Certificate, trust: Trust, at: datetime | None) -> tuple[str | None, list[X509]]:
+    """OpenSSL's text of the last error, None if the path is valid, and then the path."""
     from OpenSSL import crypto  # a tenth of a second; runs without signatures do not need it
 
     signer = _decoded((certificate,))
     if not signer:
-        return _UNDECIDED
+        return _UNDECIDED, signer
     material = _gather(certificate, trust)
     check = trust.revocation_check
     store, untrusted = material.store(check, trust.partial_chain, at), _decoded(material.untrusted)
@@ -63,16 +102,16 @@ def validate_path(certificate: Certificate, trust: Trust, *, at: datetime | None
         error: str | None = _text(failure)
         chain = signer  # what follows concerns self-signed certificates only
         if certificate not in material.trusted:
-            return error
+            return error, chain
     else:
         error = None
     if check is RevocationCheck.NONE:
-        return error
+        return error, chain
     if len(chain) == 1 and _self_issued(certificate) and error in _BEHIND_REVOCATION:
         error = check_own_list(certificate, material.lists, at) or error
     if error is None and check is RevocationCheck.CHAIN:
         error = _check_authorities(store, chain, untrusted)
-    return error or _check_deltas(chain, check, material.lists, at)
+    return error or _check_deltas(chain, check, material.lists, at), chain
 
 
 @dataclass(frozen=True, slots=True)

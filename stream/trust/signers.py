@@ -108,6 +108,16 @@ class KeySigner:
         return f"KeySigner({self.certificate.subject!r}, {self.certificate.key_text!r})"
 
 
+def signature_value(certificate: Certificate, value: bytes) -> bytes:
+    """The signature itself in the value field of Signature (0400,0120): without the pad byte behind one of odd length."""
+    if certificate.key_type == "RSA":
+        return value[: (certificate.key_bits + 7) // 8]
+    try:
+        return bytes(der.expect(value, der.SEQUENCE).encoding)
+    except der.DerError:
+        return value
+
+
 def verify_digest(certificate: Certificate, value: bytes, digest: bytes, mac_algorithm: str) -> bool:
     """Whether `value` is the signer's signature over `digest`, made with `mac_algorithm` (a key of MAC_ALGORITHMS).
 

@@ -132,28 +132,4 @@ def test_every_default_is_available_and_a_choice() -> None:
         for block in section.blocks:
             defaults = [option for option in block.options if option.default]
             assert len(defaults) <= 1
-            assert all(option.available and option.kind is Kind.CHOICE for option in defaults)
-
-
-# what else the option needs, so that only its absence is the reason to stop
-COMPANY = {
-    "--insert-timestamp": "+t q r u in out",
-    "--ignore-ts": "-tv in",
-    "--require-ts": "+tr in",
-    "--timestamp-file": "+ts q u +s k c in out",
-}
-
-
-def test_company_is_complete() -> None:
-    assert set(COMPANY) == {option.long for option in option_table.OPTIONS if not option.available}
-
-
-@pytest.mark.parametrize("name", COMPANY)
-def test_unavailable_options_are_reported(name: str) -> None:
-    with pytest.raises(UsageError, match=f"^{name} is not available in this version$"):
-        evaluate(*COMPANY[name].split()).check_availability()
-
-
-@pytest.mark.parametrize("arguments", ["+t q r u --verify in", "+ts q u -ts +s k c in out", "+tr +tv in"])
-def test_replaced_options_may_be_unavailable(arguments: str) -> None:
-    evaluate(*arguments.split()).check_availability()
+            assert all(option.kind is Kind.CHOICE for option in defaults)

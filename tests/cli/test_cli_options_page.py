@@ -27,8 +27,3 @@ def test_every_option_of_the_real_program_is_listed() -> None:
     assert names | short == {name for option in OPTIONS if not option.added for name in (option.short, option.long) if name}
     for name in names | short:
         assert f"`{name}`" in PAGE
-
-
-def test_only_timestamps_are_not_there() -> None:
-    waiting = {option.long for option in OPTIONS if not option.available}
-    assert waiting == {"--insert-timestamp", "--ignore-ts", "--require-ts", "--timestamp-file"}

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 MAC_PARAMETERS, SIGNATURES, ORIGINAL_ATTRIBUTES = 0x4FFE0001, 0xFFFAFFFA, 0x04000561
 MAC_ID, SYNTAX, ALGORITHM, SIGNED, UID = 0x04000005, 0x04000010, 0x04000015, 0x04000020, 0x04000100
 GROUP_LENGTHS = (MAC_PARAMETERS & 0xFFFF0000, SIGNATURES & 0xFFFF0000)
-UIDS = tuple(b"1.2.%d\0" % number for number in range(5))
+UIDS = tuple(b"1.2.%d\0" % number for number in range(3))
 
 Steps = tuple[tuple[int, int], ...]
 
@@ -34,8 +34,8 @@ def _items(draw: DrawFn, *, signatures: bool, whole: bool) -> tuple[Item, ...]:
     items = []
     for _ in range(draw(st.sampled_from((1, 1, 2, 3) if whole and signatures else (0, 1, 1, 2, 3)))):
         nodes: list[Node] = []
-        if whole or draw(st.integers(0, 9)):
-            nodes.append(Plain(MAC_ID, "US", bytes((draw(st.integers(0, 3)), 0))))
+        if (whole and signatures) or draw(st.integers(0, 4)):
+            nodes.append(Plain(MAC_ID, "US", bytes((draw(st.sampled_from((0, 0, 1, 2))), 0))))
         if signatures and draw(st.integers(0, 9)):
             nodes.append(Plain(UID, "UI", draw(st.sampled_from(UIDS))))
         if draw(st.booleans()):
@@ -73,13 +73,14 @@ def _decorated(draw: DrawFn, nodes: Nodes, *, whole: bool, explicit: bool) -> No
         if node.tag == SIGNATURES:
             continue
         if isinstance(node, Sequence):
-            # one of the standard sequences becomes the one below which signatures are those of other objects
-            tag = ORIGINAL_ATTRIBUTES if node.tag == 0x00540016 and not node.un else node.tag
+            tag = node.tag
+            if not tag & 0x10000 and all(other.tag != ORIGINAL_ATTRIBUTES for other in result) and not draw(st.integers(0, 4)):
+                tag = ORIGINAL_ATTRIBUTES  # signatures below are those of other objects
             inner = explicit and not node.un
             items = [Item(draw(_decorated(item.nodes, whole=whole, explicit=inner)), item.undefined) for item in node.items]
             node = node._replace(tag=tag, items=tuple(items))
         result.append(node)
-    if draw(st.integers(0, 2)):
+    if draw(st.integers(0, 3)):
         result += draw(_signature_nodes(whole=whole, plain=explicit and not whole))
     return tuple(sorted(result, key=lambda node: node.tag))
 
