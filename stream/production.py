@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Generator
-from contextlib import aclosing, closing
+from contextlib import AsyncExitStack, aclosing, closing
 from typing import Generic, Protocol, TypeVar
 
 import anyio
@@ -12,7 +12,7 @@ import anyio
 from ..codec.signature.splice import Buffers
 from .io.ahead import write_behind
 from .io.sinks import Target, ThreadSink, name_of, open_sink
-from .io.sources import Blocks
+from .io.sources import Blocks, RandomAccess
 from .io.spool import Spool
 from .io.threads import run_in_thread
 
@@ -98,13 +98,17 @@ async def _write_in_thread(work: Work[Result], sink: ThreadSink) -> Result:
     return work.result()
 
 
-async def spooled(blocks: Blocks, spool: Spool) -> None:
-    """Keep what can be read only once."""
-    while block := await blocks.next():
+async def rereadable(opened: RandomAccess | Blocks, stack: AsyncExitStack) -> RandomAccess:
+    """The source itself, or a spool with all that it gave if it can be read only once; `stack` closes it."""
+    if isinstance(opened, RandomAccess):
+        return opened
+    spool = stack.enter_context(closing(Spool()))
+    while block := await opened.next():
         if spool.size + len(block) <= _SMALL:
             spool.write(block)
         else:
             await run_in_thread(spool.write, block)
+    return spool
 
 
 class OutputStream(Generic[Result]):

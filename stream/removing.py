@@ -12,9 +12,8 @@ from ..codec.signature.splice import Buffers
 from .editing import OnePassRemoving, Removing
 from .io.sinks import Target
 from .io.sources import Blocks, RandomAccess, Source, close_source, open_source
-from .io.spool import Spool
 from .io.threads import run_in_thread
-from .production import OutputStream, Work, produce, spooled
+from .production import OutputStream, Work, produce, rereadable
 from .reports import RemovalReport
 from .signing import new_uid
 from .writing import output_syntax
@@ -108,18 +107,13 @@ async def _opened(source: Source, request: _Request) -> AsyncIterator[Work[Remov
         opened = await open_source(source)
         stack.push_async_callback(close_source, opened)
         try:
-            if isinstance(opened, RandomAccess):
-                again: RandomAccess = opened
-            elif request.one_pass:
+            if request.one_pass and not isinstance(opened, RandomAccess):
                 one = OnePassRemoving(undefined_lengths=request.undefined_lengths, read=request.read, new_uid=request.new_uid)
                 yield _PassingWork(stack.enter_context(closing(one)), opened)
                 return
-            else:
-                spool = again = stack.enter_context(closing(Spool()))
-                await spooled(opened, spool)
             yield _Work(
                 Removing(
-                    again,
+                    await rereadable(opened, stack),
                     uid=request.uid,
                     undefined_lengths=request.undefined_lengths,
                     output=request.output,

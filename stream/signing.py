@@ -21,11 +21,10 @@ from .formats import StreamFormat
 from .io.dump import DumpFile
 from .io.sinks import Target
 from .io.sources import Blocks, RandomAccess, Source, close_source, open_source
-from .io.spool import Spool
 from .io.threads import run_in_thread
 from .new_signature import Request
 from .passes import OnePass, TwoPasses
-from .production import OutputStream, Work, produce, spooled
+from .production import OutputStream, Work, produce, rereadable
 from .reports import SigningReceipt
 from .stampers import Stamper
 from .trust.signers import Signer
@@ -145,9 +144,7 @@ async def _opened(
                 one = stack.enter_context(closing(OnePass(signer, request, dump_file)))
                 yield _PassingWork(one, opened, signer, timestamp)
                 return
-            again: RandomAccess | Spool = opened if isinstance(opened, RandomAccess) else stack.enter_context(closing(Spool()))
-            if isinstance(again, Spool) and not isinstance(opened, RandomAccess):
-                await spooled(opened, again)
+            again = await rereadable(opened, stack)
             if not request.path.in_main_data_set:
                 yield _ItemWork(ItemSigning(again, request, dump_file), signer, timestamp)
                 return

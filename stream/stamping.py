@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
-from contextlib import AsyncExitStack, closing
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 from ..codec.dicom.events import Element, SequenceEnd, SequenceStart
@@ -17,10 +17,9 @@ from ..codec.signature.items import CERTIFICATE_TYPE_X509, SignatureItem, read_s
 from ..codec.signature.splice import Buffers
 from .editing import rewritten
 from .io.sinks import Target
-from .io.sources import RandomAccess, Source, close_source, open_source
-from .io.spool import Spool
+from .io.sources import Source, close_source, open_source
 from .io.threads import run_in_thread
-from .production import produce, spooled
+from .production import produce, rereadable
 from .reports import Remark
 from .signing import new_uid
 from .trust.certificates import Certificate
@@ -119,12 +118,7 @@ async def _stamp(
         opened = await open_source(source)
         stack.push_async_callback(close_source, opened)
         try:
-            if isinstance(opened, RandomAccess):
-                again: RandomAccess = opened
-            else:
-                spool = again = stack.enter_context(closing(Spool()))
-                await spooled(opened, spool)
-            reader = Rereader(again, read)
+            reader = Rereader(await rereadable(opened, stack), read)
             survey = await run_in_thread(reader.survey, lambda: RemovalSurvey(undefined_lengths=undefined_lengths, output=output))
             await produce(_Work(reader, survey, uid, answer, uids), target, durable=durable)
         except Error as error:
