@@ -9,8 +9,8 @@ PACKAGES := codec tsa stream
 .PHONY: demo test check lint types clean
 .DELETE_ON_ERROR:
 
-demo: $(INSTALLED) ## signs and verifies two real images and shows that tampering is noticed
-	@$(BIN)/python examples/demo.py demo
+demo: $(INSTALLED) ## signs, stamps and verifies two real images and shows that tampering is noticed
+	@$(BIN)/python -m examples.demo demo
 
 test: $(INSTALLED)
 	@$(BIN)/python -m pytest -n 2 $(PYTEST)

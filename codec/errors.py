@@ -31,6 +31,7 @@ exit code in one table (`stream/cli/exit_codes.py`).
     │   ├─ BadTimestampQuery, BadTimestampReply, BadTimestampToken, BadPolicy
     │   ├─ TimestampRejected     the authority said no
     │   ├─ TimestampMismatch     the reply does not belong to the query or the signature
+    │   ├─ InvalidTimestamp      the token does not verify
     │   └─ AuthorityError        the authority cannot be asked
     │       └─ AuthorityUnreachable, AuthorityRefusal, BadAuthorityReply
     ├─ UnsupportedSyntax         no conversion to the wanted transfer syntax
@@ -236,6 +237,10 @@ class TimestampRejected(TimestampError):
 
 class TimestampMismatch(TimestampError):
     """A reply that does not belong to the query or to the signature; `message` says why in dcmsign's words."""
+
+
+class InvalidTimestamp(TimestampError):
+    """A token that does not verify; `message` says why in dcmsign's words."""
 
 
 class AuthorityError(TimestampError):

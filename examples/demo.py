@@ -1,14 +1,16 @@
-"""Signs and verifies two real images with the dcmsign command, then tampers with them.
+"""Signs and verifies two real images with the dcmsign command, gets timestamps for them, then tampers with them.
 
-    python examples/demo.py [FOLDER]
+    python -m examples.demo [FOLDER]
 
 Everything is written to FOLDER (default: a temporary folder that is removed at the end). The exit code is 0 if everything went
-as it should: untouched files accepted, every changed file caught.
+as it should: untouched files accepted, every changed file caught. The time-stamping authorities are real ones, certomancer and,
+where it is installed, OpenSSL; they run on this machine, behind small servers.
 """
 
 from __future__ import annotations
 
 import shutil
+import ssl
 import subprocess
 import sys
 import sysconfig
@@ -16,11 +18,16 @@ import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import anyio
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from dcmsign.stream import verify
 from pydicom.data import get_testdata_file
+
+from tests.tsa.certomancer_authority import certomancer
+from tests.tsa.servers import OpenSSLAuthority, Server
 
 DCMSIGN = Path(sysconfig.get_path("scripts")) / "dcmsign"
 OK, CORRUPTED = 0, 101
@@ -75,9 +82,61 @@ def run(folder: Path, *arguments: str, expected: int) -> bool:
     return result.returncode == expected
 
 
-def verify(folder: Path, file: str, *, expected: int) -> bool:
+def check(folder: Path, file: str, *, expected: int) -> bool:
     """Verify a file, trusting what the demo's authority vouches for; a file without signature is not accepted."""
     return run(folder, "--require-sig", "--add-cert-file", "ca.pem", file, expected=expected)
+
+
+def signature_uid(path: Path) -> str:
+    """The UID of the only signature in a file."""
+
+    async def find() -> str:
+        (signature,) = (await verify(path)).signatures
+        assert signature.uid is not None
+        return signature.uid
+
+    return anyio.run(find)
+
+
+def certified(folder: Path, file: str, authority: str) -> bool:
+    """Verify a file that has to have a timestamp of this authority."""
+    trusted = ("--add-cert-file", "ca.pem", "--add-cert-file", authority)
+    return run(folder, "--require-sig", "--require-ts", *trusted, file, expected=OK)
+
+
+def stamp(folder: Path) -> bool:
+    """Get timestamps from the authorities there are; True if everything went as it should."""
+    print("4. A time-stamping authority certifies when a signature was there, so that it outlives the signer's certificate.\n")
+    keys = ("signer-key.pem", "signer.pem")
+    with tempfile.TemporaryDirectory() as state, certomancer(Path(state)) as authority:
+        (folder / "certomancer-ca.pem").write_text(ssl.DER_cert_to_PEM_cert(authority.ca))
+        print("  certomancer, asked for the signature that the CT slice has already:")
+        uid = signature_uid(folder / "signed-ct.dcm")
+        trusted = ("--ts-cert-file", "certomancer-ca.pem")
+        good = run(
+            folder, "--request-timestamp", uid, authority.url, *trusted, "signed-ct.dcm", "stamped-ct.dcm", expected=OK
+        ) and certified(folder, "stamped-ct.dcm", "certomancer-ca.pem")
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        print("  There is no OpenSSL on this machine, so that one authority has to be enough.\n")
+        return good
+    with tempfile.TemporaryDirectory() as state:
+        other = OpenSSLAuthority(Path(state), openssl=openssl)
+        shutil.copyfile(other.ca, folder / "openssl-ca.pem")
+        with Server(other.behave) as server:
+            print("  OpenSSL, asked while the ultrasound clip is signed:")
+            trusted = ("--ts-cert-file", "openssl-ca.pem")
+            asked = ("--timestamp-url", server.url, *trusted)
+            good &= run(folder, "--verbose", "--mac-sha256", "--sign", *keys, *asked, "us.dcm", "stamped-us.dcm", expected=OK)
+        good &= certified(folder, "stamped-us.dcm", "openssl-ca.pem")
+        print("  The same through files, which is how DCMTK's dcmsign does it:")
+        files = ("--timestamp-file", "query.tsq", "uid.dcm")
+        good &= run(folder, "--mac-sha256", "--sign", *keys, *files, "us.dcm", "signed-us.dcm", expected=OK)
+        (folder / "reply.tsr").write_bytes(other.reply((folder / "query.tsq").read_bytes()))
+        print("  (OpenSSL replies to query.tsq with reply.tsr)")
+        insert = ("--insert-timestamp", "query.tsq", "reply.tsr", "uid.dcm")
+        good &= run(folder, *insert, "signed-us.dcm", "inserted-us.dcm", expected=OK)
+        return good and certified(folder, "inserted-us.dcm", "openssl-ca.pem")
 
 
 def flip(source: Path, target: Path, offset: int) -> None:
@@ -121,13 +180,15 @@ def demonstrate(folder: Path) -> bool:
 
     print("3. Verify them with the authority's certificate. Exit code 0 says: unchanged, and signed by someone trusted.\n")
     for name in IMAGES:
-        good &= verify(folder, f"signed-{name}", expected=OK)
+        good &= check(folder, f"signed-{name}", expected=OK)
 
-    print("4. Change one bit of each signed file. Exit code 101 says: do not trust this file.\n")
+    good &= stamp(folder)
+
+    print("5. Change one bit of each signed file. Exit code 101 says: do not trust this file.\n")
     for name in IMAGES:
         for damaged, change in tamper(folder, name).items():
             print(f"  {damaged}: {change}")
-            good &= verify(folder, damaged, expected=CORRUPTED)
+            good &= check(folder, damaged, expected=CORRUPTED)
     return good
 
 

@@ -40,8 +40,9 @@ if TYPE_CHECKING:
         VerificationReport,
     )
     from .signing import SigningStream, open_signer, sign
-    from .stampers import AuthorityStamper, QueryFiles, Stamper
+    from .stampers import AuthorityStamper, QueryFiles, Stamp, Stampable, Stamper
     from .stamping import insert_timestamp, read_signature_uid, rejection_reasons, timestamp
+    from .timestamp_rules import TimestampRules
     from .trust.anchors import Trust
     from .trust.certificates import Certificate, Encoding, load_certificate, load_certificates
     from .trust.directories import CertificateDirectory
@@ -74,6 +75,8 @@ __all__ = [
     "Signer",
     "SigningReceipt",
     "SigningStream",
+    "Stamp",
+    "Stampable",
     "Stamper",
     "StreamFormat",
     "TimestampClient",
@@ -81,6 +84,7 @@ __all__ = [
     "TimestampQuery",
     "TimestampReply",
     "TimestampReport",
+    "TimestampRules",
     "Token",
     "Trust",
     "Verdict",
@@ -135,11 +139,12 @@ _HOMES = {
     **dict.fromkeys(("RemovalStream", "open_remover", "remove", "remove_all"), ".removing"),
     **dict.fromkeys(("SigningStream", "open_signer", "sign"), ".signing"),
     **dict.fromkeys(("insert_timestamp", "read_signature_uid", "rejection_reasons", "timestamp"), ".stamping"),
-    **dict.fromkeys(("AuthorityStamper", "QueryFiles", "Stamper"), ".stampers"),
+    **dict.fromkeys(("AuthorityStamper", "QueryFiles", "Stamp", "Stampable", "Stamper"), ".stampers"),
     "TimestampClient": "..tsa.client",
     "TimestampQuery": "..tsa.query",
     "TimestampReply": "..tsa.reply",
     "Token": "..tsa.token",
+    "TimestampRules": ".timestamp_rules",
     "Trust": ".trust.anchors",
     **dict.fromkeys(("Certificate", "Encoding", "load_certificate", "load_certificates"), ".trust.certificates"),
     "CertificateDirectory": ".trust.directories",

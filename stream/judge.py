@@ -12,6 +12,7 @@ from ..codec.signature.algorithms import MAC_ALGORITHMS
 from ..codec.signature.finder import FoundSignature
 from ..codec.signature.items import CERTIFICATE_TYPE_X509, TIMESTAMP_TYPE, SignatureItem, read_purpose
 from .reports import Coverage, Purpose, Remark, SignatureReport, TimestampPolicy, TimestampReport, Verdict
+from .timestamp_rules import TimestampRules, check_token
 from .trust.anchors import Trust
 from .trust.certificates import Certificate
 from .trust.dates import check_signing_date
@@ -32,8 +33,12 @@ def judge(
     trust: Trust,
     at: datetime | None,
     timestamps: TimestampPolicy = TimestampPolicy.VERIFY,
+    rules: TimestampRules = TimestampRules.STRICT,
 ) -> SignatureReport:
-    """Check one signature against the certificates in `trust`; `at` is the time of the chain check, now if None."""
+    """Check one signature against the certificates in `trust`; `at` is the time of the chain check, now if None.
+
+    `rules` are for its timestamp.
+    """
     item, parameters = found.item, found.parameters
     remarks: Remarks = []
     if item.mac_id is None:
@@ -54,11 +59,13 @@ def judge(
         if chain_error is not None:
             verdict = Verdict.UNTRUSTED
     stamp, missing = None, False
-    if verdict is Verdict.OK or (verdict is Verdict.UNTRUSTED and chain_error == _EXPIRED):
+    if verdict is Verdict.OK or (verdict is Verdict.UNTRUSTED and (chain_error == _EXPIRED or rules.late_revocation)):
         assert certificate is not None
         missing = token is None and timestamps is TimestampPolicy.REQUIRE
-        if token is not None:
-            stamp = _judge_timestamp(token, found.item, certificate, trust, at, timestamps, expired=verdict is not Verdict.OK)
+        if token is not None and timestamps is TimestampPolicy.IGNORE:
+            stamp = TimestampReport(token, ignored=True)
+        elif token is not None:
+            stamp = _judge_timestamp(token, found.item, certificate, trust, at, rules, trusted=verdict is Verdict.OK)
     purpose = read_purpose(item.item)
     return SignatureReport(
         number=number,
@@ -121,27 +128,33 @@ def _judge_timestamp(
     certificate: Certificate,
     trust: Trust,
     at: datetime | None,
-    policy: TimestampPolicy,
+    rules: TimestampRules,
     *,
-    expired: bool,
+    trusted: bool,
 ) -> TimestampReport:
-    """Check a token; a good one extends the validity of an expired signer if the whole chain was valid at its time."""
-    if policy is TimestampPolicy.IGNORE:
-        return TimestampReport(token, ignored=True)
-    from ..tsa.verification import verify_token
-    from .trust.paths import TrustedPaths
-
+    """Check a token; a good one extends the validity of a signer who is not `trusted` now, but was at its time."""
     assert item.signature is not None
-    verdict = verify_token(
+    verdict = check_token(
         token,
-        signature=signature_value(certificate, item.signature),
-        signer_validity=(certificate.not_before, certificate.not_after),
-        path=TrustedPaths(trust, at),
-        helpers=[helper.der for helper in trust.untrusted],
+        value=signature_value(certificate, item.signature),
+        signer=certificate,
+        signed_at=item.date_time,
+        trust=trust,
+        rules=rules,
+        at=at,
     )
-    extends = verdict.ok and expired and token.time is not None and _validate(certificate, trust, token.time) is None
+    extends = verdict.ok and not trusted and token.time is not None and _was_trusted(certificate, trust, token.time, at, rules)
     authority = None if verdict.certificate is None else Certificate.from_der(verdict.certificate)
     return TimestampReport(token, verdict.reason, authority, extends_validity=extends, remarks=verdict.remarks)
+
+
+def _was_trusted(certificate: Certificate, trust: Trust, moment: datetime, at: datetime | None, rules: TimestampRules) -> bool:
+    """Whether the whole chain was valid at `moment`, all signatures checked."""
+    if not rules.late_revocation:
+        return _validate(certificate, trust, moment) is None
+    from .trust.past import validate_past
+
+    return validate_past(certificate, trust, moment=moment, at=at) is None
 
 
 def _check_contents(found: FoundSignature, certificate: Certificate | None, remarks: Remarks) -> tuple[Verdict, Coverage]:

@@ -21,6 +21,7 @@ from ..codec.signature.survey import Survey
 from .formats import StreamFormat
 from .io.dump import DumpFile
 from .reports import SigningReceipt
+from .stampers import Stampable
 from .trust.signers import Signer, verify_digest
 
 log = logging.getLogger("dcmsign.stream.sign")
@@ -132,16 +133,10 @@ class NewSignature(Generic[AnySurvey]):
         """Raise UnsupportedSyntax if the object cannot be written as asked for."""
         self._survey.check_conversion()
 
-    @property
-    def uid(self) -> str:
-        """Digital Signature UID, once planned."""
+    def stampable(self, signer: Signer, value: bytes) -> Stampable:
+        """The signature, as a timestamp needs to know it."""
         assert self._plan is not None
-        return self._plan.uid
-
-    @property
-    def new_uid(self) -> Callable[[], str]:
-        """What gives new UIDs."""
-        return self._request.new_uid
+        return Stampable(value, self._plan.uid, signer.certificate, self._plan.date_time, self._request.new_uid)
 
     def check_value(self, signer: Signer, value: bytes) -> None:
         """The new signature value belongs to the digest and the certificate."""

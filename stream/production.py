@@ -11,7 +11,8 @@ import anyio
 
 from ..codec.signature.splice import Buffers
 from .io.ahead import write_behind
-from .io.sinks import Target, ThreadSink, name_of, open_sink
+from .io.holding import HeldSink, held_back
+from .io.sinks import FileSink, Target, ThreadSink, name_of, open_sink
 from .io.sources import Blocks, RandomAccess
 from .io.spool import Spool
 from .io.threads import run_in_thread
@@ -25,7 +26,11 @@ _Result = TypeVar("_Result", covariant=True)
 
 
 class Work(Protocol[_Result]):
-    """An output being made: `prepare`, `check_output`, all `batches` in worker threads, `settle`, `ending` in a worker thread."""
+    """An output being made: `prepare`, `check_output`, `batches` in worker threads, `settle`, `ending` and `publish` in one."""
+
+    @property
+    def uncertain(self) -> bool:
+        """Whether somebody who may well refuse is asked in `settle`; nothing is to be seen before."""
 
     async def prepare(self) -> None:
         """Everything that can fail before the first byte of output."""
@@ -42,8 +47,27 @@ class Work(Protocol[_Result]):
     def ending(self) -> Buffers:
         """The rest of the output."""
 
+    def publish(self) -> None:
+        """The output is whole: let other files that belong to it appear."""
+
     def result(self) -> _Result:
         """What was written."""
+
+
+class Settled:
+    """The parts of a Work that has nothing to wait for once it is prepared."""
+
+    uncertain = False
+
+    async def settle(self) -> None:
+        """Nothing is left to wait for."""
+
+    def ending(self) -> Buffers:
+        """Nothing is left to write."""
+        return []
+
+    def publish(self) -> None:
+        """Nothing else belongs to it."""
 
 
 async def produce(work: Work[Result], target: Target, *, durable: bool) -> Result:
@@ -53,10 +77,10 @@ async def produce(work: Work[Result], target: Target, *, durable: bool) -> Resul
     work.check_output()
     sink = await open_sink(target, durable=durable)
     if isinstance(sink, ThreadSink):
-        return await _write_in_thread(work, sink)
+        return await _write_in_thread(work, HeldSink(sink) if work.uncertain and not isinstance(sink, FileSink) else sink)
     try:
-        async with aclosing(_output(work)) as output:
-            async for buffers in output:
+        async with aclosing(_output(work)) as output, aclosing(held_back(output) if work.uncertain else output) as certain:
+            async for buffers in certain:
                 await sink.send(buffers)
     finally:
         with anyio.CancelScope(shield=True):
@@ -72,7 +96,13 @@ async def _output(work: Work[Result]) -> AsyncGenerator[Buffers]:
                 while (buffers := await run_in_thread(next, batch, None)) is not None:
                     yield buffers
     await work.settle()
-    yield await run_in_thread(work.ending)
+
+    def end() -> Buffers:
+        buffers = work.ending()
+        work.publish()
+        return buffers
+
+    yield await run_in_thread(end)
 
 
 async def _write_in_thread(work: Work[Result], sink: ThreadSink) -> Result:
@@ -84,6 +114,7 @@ async def _write_in_thread(work: Work[Result], sink: ThreadSink) -> Result:
 
     def finish() -> None:
         sink.write(work.ending())
+        work.publish()
         sink.commit()
 
     try:

@@ -13,7 +13,7 @@ from .editing import OnePassRemoving, Removing
 from .io.sinks import Target
 from .io.sources import Blocks, RandomAccess, Source, close_source, open_source
 from .io.threads import run_in_thread
-from .production import OutputStream, Work, produce, rereadable
+from .production import OutputStream, Settled, Work, produce, rereadable
 from .reports import RemovalReport
 from .signing import new_uid
 from .writing import output_syntax
@@ -127,7 +127,7 @@ async def _opened(source: Source, request: _Request) -> AsyncIterator[Work[Remov
             raise
 
 
-class _Work:
+class _Work(Settled):
     """Signatures being removed, see production.Work."""
 
     def __init__(self, removing: Removing, request: _Request) -> None:
@@ -152,19 +152,12 @@ class _Work:
         """The second pass."""
         yield self._removing.body()
 
-    async def settle(self) -> None:
-        """Nothing is left to wait for."""
-
-    def ending(self) -> Buffers:
-        """Nothing is left to write."""
-        return []
-
     def result(self) -> RemovalReport:
         """What was removed."""
         return self._removing.report
 
 
-class _PassingWork:
+class _PassingWork(Settled):
     """All signatures being removed while the object passes, see production.Work."""
 
     def __init__(self, removing: OnePassRemoving, blocks: Blocks) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..codec.errors import VerificationFailed
+from ..codec.errors import TimestampError, VerificationFailed
 from ..codec.signature.location import Location, search_order
 from ..codec.signature.profiles import Profile
 from ..codec.signature.removal import RemovedSignature
@@ -219,7 +219,11 @@ class VerificationReport:
 
 @dataclass(frozen=True, slots=True)
 class SigningReceipt:
-    """A signature that was created: its attributes as written, the digest signed and the signature value (without padding)."""
+    """A signature that was created: its attributes as written, the digest signed and the signature value (without padding).
+
+    `timestamp`: the certified timestamp it carries (a token in DER). `timestamp_error`: why it carries none although an authority
+    was asked; the caller has chosen to go on.
+    """
 
     uid: str
     location: Location
@@ -231,6 +235,8 @@ class SigningReceipt:
     certificate: Certificate
     digest: bytes
     signature: bytes
+    timestamp: bytes | None = None
+    timestamp_error: TimestampError | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,9 @@ import os
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager, closing
+from dataclasses import replace
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from ..codec.dicom.options import READ_AS_FOUND, ReadOptions
 from ..codec.errors import Error
@@ -26,9 +28,12 @@ from .new_signature import Request
 from .passes import OnePass, TwoPasses
 from .production import OutputStream, Work, produce, rereadable
 from .reports import SigningReceipt
-from .stampers import Stamper
+from .stampers import AuthorityStamper, Stamp, Stamper
 from .trust.signers import Signer
 from .writing import output_syntax
+
+if TYPE_CHECKING:
+    from ..tsa.client import TimestampClient
 
 log = logging.getLogger("dcmsign.stream.sign")
 
@@ -62,7 +67,7 @@ async def sign(
     stream_format: StreamFormat = StreamFormat.STANDARD,
     transfer_syntax: str | None = None,
     undefined_lengths: bool = False,
-    timestamp: Stamper | None = None,
+    timestamp: Stamper | TimestampClient | None = None,
     dump: str | os.PathLike[str] | None = None,
     read: ReadOptions = READ_AS_FOUND,
     durable: bool = False,
@@ -82,12 +87,14 @@ async def sign(
     ones if None; those that `profile` requires are added. `purpose`: code 1 to 18. `transfer_syntax`: UID of the transfer syntax
     to write, one of the uncompressed ones, that of the source if None; it has no influence on the signature. `undefined_lengths`:
     write sequences and items with delimiters. `timestamp`: where a certified timestamp of the
-    signature comes from (QueryFiles, AuthorityStamper). `dump`: file that gets the bytes that are digested; if it
-    cannot be written to its end, that is logged. `durable`: return only when the
-    output is on the disk. `clock`: gives the date of the signature, with its time zone. `uids`: gives new UIDs.
+    signature comes from: a TimestampClient asks an authority, and what it gives is verified before anything is written; see
+    AuthorityStamper for more choices, and QueryFiles for the way through files. `dump`: file that gets the bytes that are
+    digested; if it cannot be written to its end, that is logged. `durable`: return only when the output is on the disk. `clock`:
+    gives the date of the signature, with its time zone. `uids`: gives new UIDs.
 
-    Raises SourceError, FormatError, SigningError, UnsupportedSyntax, TrustError, SinkError or DumpError. After any error and
-    after cancellation the target is as it was.
+    Raises SourceError, FormatError, SigningError, TimestampError, UnsupportedSyntax, TrustError, SinkError or DumpError. After
+    any error and after cancellation the target is as it was; where an authority is asked, that includes pipes and other targets
+    that cannot take anything back, which get their first byte when the timestamp is there.
     """
     request = _request(
         location, mac_algorithm, tags, profile, purpose, stream_format, transfer_syntax, undefined_lengths, read, clock, uids
@@ -129,7 +136,7 @@ async def _opened(
     signer: SignerSource,
     request: Request,
     dump: str | os.PathLike[str] | None = None,
-    timestamp: Stamper | None = None,
+    timestamp: Stamper | TimestampClient | None = None,
 ) -> AsyncIterator[Work[SigningReceipt]]:
     """Open dump and source and choose the way to sign; errors leave with the name of the source."""
     async with AsyncExitStack() as stack:
@@ -140,19 +147,25 @@ async def _opened(
         opened = await open_source(source)
         stack.push_async_callback(close_source, opened)
         try:
-            if not isinstance(opened, RandomAccess) and _in_one_pass(request) and not callable(signer):
-                one = stack.enter_context(closing(OnePass(signer, request, dump_file)))
-                yield _PassingWork(one, opened, signer, timestamp)
-                return
-            again = await rereadable(opened, stack)
-            if not request.path.in_main_data_set:
-                yield _ItemWork(ItemSigning(again, request, dump_file), signer, timestamp)
-                return
-            two = stack.enter_context(closing(TwoPasses(again, request, dump_file)))
-            yield _RereadingWork(two, signer, timestamp)
+            work = await _work(opened, signer, request, dump_file, stack)
+            work.stamper = timestamp if timestamp is None or isinstance(timestamp, Stamper) else AuthorityStamper(timestamp)
+            stack.callback(work.discard)
+            yield work
         except Error as error:
             error.path = opened.name if error.path is None else error.path
             raise
+
+
+async def _work(
+    opened: RandomAccess | Blocks, signer: SignerSource, request: Request, dump: DumpFile | None, stack: AsyncExitStack
+) -> _PassingWork | _RereadingWork | _ItemWork:
+    """The way to sign."""
+    if not isinstance(opened, RandomAccess) and _in_one_pass(request) and not callable(signer):
+        return _PassingWork(stack.enter_context(closing(OnePass(signer, request, dump))), opened, signer)
+    again = await rereadable(opened, stack)
+    if not request.path.in_main_data_set:
+        return _ItemWork(ItemSigning(again, request, dump), signer)
+    return _RereadingWork(stack.enter_context(closing(TwoPasses(again, request, dump))), signer)
 
 
 def _close(dump: DumpFile) -> None:
@@ -172,9 +185,9 @@ class _Work:
 
     _announcement = "create signature in main object."
 
-    def __init__(self, signing: TwoPasses | OnePass | ItemSigning, signer: SignerSource, stamper: Stamper | None) -> None:
-        self._stamper = stamper
-        self._token: bytes | None = None
+    def __init__(self, signing: TwoPasses | OnePass | ItemSigning, signer: SignerSource) -> None:
+        self.stamper: Stamper | None = None
+        self._stamp = Stamp()
         self._signing = signing
         self._source = signer
         self._signer: Signer | None = None
@@ -185,6 +198,11 @@ class _Work:
         """The signer, once prepared."""
         assert self._signer is not None
         return self._signer
+
+    @property
+    def uncertain(self) -> bool:
+        """Authorities do refuse."""
+        return isinstance(self.stamper, AuthorityStamper)
 
     async def prepare(self) -> None:
         """Load the signer."""
@@ -199,20 +217,29 @@ class _Work:
         """Have the digest signed, and the signature stamped."""
         signing = self._signing
         self._value = await self.signer.sign_digest(signing.digest, signing.algorithm)
-        if self._stamper is not None:
-            signing.check_value(self.signer, self._value)
-            self._token = await self._stamper.stamp(self._value, signing.uid, signing.new_uid)
+        if self.stamper is not None:
+            await run_in_thread(signing.check_value, self.signer, self._value)
+            self._stamp = await self.stamper.stamp(signing.stampable(self.signer, self._value))
+
+    def publish(self) -> None:
+        """Let the files for a later timestamp appear."""
+        self._stamp.publish()
+
+    def discard(self) -> None:
+        """Remove what has not been published."""
+        self._stamp.discard()
 
     def result(self) -> SigningReceipt:
         """What was written."""
-        return self._signing.receipt(self.signer, self._value)
+        receipt = self._signing.receipt(self.signer, self._value)
+        return replace(receipt, timestamp=self._stamp.token, timestamp_error=self._stamp.failure)
 
 
 class _PassingWork(_Work):
     """The object is signed while it passes."""
 
-    def __init__(self, signing: OnePass, blocks: Blocks, signer: SignerSource, stamper: Stamper | None) -> None:
-        super().__init__(signing, signer, stamper)
+    def __init__(self, signing: OnePass, blocks: Blocks, signer: SignerSource) -> None:
+        super().__init__(signing, signer)
         self._passing = signing
         self._input = blocks
 
@@ -224,14 +251,14 @@ class _PassingWork(_Work):
 
     def ending(self) -> Buffers:
         """The signature and what is behind it."""
-        return self._passing.ending(self.signer, self._value, self._token)
+        return self._passing.ending(self.signer, self._value, self._stamp.token)
 
 
 class _RereadingWork(_Work):
     """The object is read twice."""
 
-    def __init__(self, signing: TwoPasses, signer: SignerSource, stamper: Stamper | None) -> None:
-        super().__init__(signing, signer, stamper)
+    def __init__(self, signing: TwoPasses, signer: SignerSource) -> None:
+        super().__init__(signing, signer)
         self._rereading = signing
 
     async def prepare(self) -> None:
@@ -246,16 +273,17 @@ class _RereadingWork(_Work):
 
     def ending(self) -> Buffers:
         """The signature and what is behind it."""
-        return self._rereading.ending(self.signer, self._value, self._token)
+        return self._rereading.ending(self.signer, self._value, self._stamp.token)
 
 
 class _ItemWork(_Work):
     """An item is signed: its signature is known before the output begins."""
 
     _announcement = "create signature in sequence item."
+    uncertain = False
 
-    def __init__(self, signing: ItemSigning, signer: SignerSource, stamper: Stamper | None) -> None:
-        super().__init__(signing, signer, stamper)
+    def __init__(self, signing: ItemSigning, signer: SignerSource) -> None:
+        super().__init__(signing, signer)
         self._editing = signing
 
     async def prepare(self) -> None:
@@ -266,7 +294,7 @@ class _ItemWork(_Work):
         await run_in_thread(editing.plan, self.signer)
         await run_in_thread(editing.digest_item)
         await super().settle()
-        await run_in_thread(editing.insert, self.signer, self._value, self._token)
+        await run_in_thread(editing.insert, self.signer, self._value, self._stamp.token)
 
     async def batches(self) -> AsyncGenerator[Generator[Buffers, None, None]]:
         """The last pass."""
@@ -302,7 +330,7 @@ async def open_signer(
     stream_format: StreamFormat = StreamFormat.STANDARD,
     transfer_syntax: str | None = None,
     undefined_lengths: bool = False,
-    timestamp: Stamper | None = None,
+    timestamp: Stamper | TimestampClient | None = None,
     read: ReadOptions = READ_AS_FOUND,
     clock: Callable[[], datetime] = local_now,
     uids: Callable[[], str] = new_uid,

@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+import anyio
 
 from ..codec.dicom.events import IMPLICIT
 from ..codec.dicom.headers import element_header
@@ -14,41 +16,128 @@ from ..codec.dicom.meta import GENERIC_SOP_CLASS, meta_header
 from ..codec.dicom.syntaxes import IMPLICIT_LE
 from ..codec.dicom.tags import DIGITAL_SIGNATURE_UID
 from ..codec.dicom.values import normal_uid
-from ..codec.errors import BadPolicy, SigningError
+from ..codec.errors import BadPolicy, InvalidTimestamp, SigningError, SinkError, TimestampError
+from .io.sinks import ThreadSink, open_sink
 from .io.threads import run_in_thread
+from .timestamp_rules import TimestampRules, check_token
+from .trust.anchors import Trust
+from .trust.certificates import Certificate
 
 if TYPE_CHECKING:
     from ..tsa.client import TimestampClient
+    from ..tsa.query import TimestampQuery
+    from ..tsa.reply import TimestampReply
 
 log = logging.getLogger("dcmsign.stream.sign")
 
 
-class Stamper(Protocol):
-    """Gets the value and the UID of a new signature; gives a timestamp token (DER), None if there is none yet."""
+@dataclass(frozen=True, slots=True)
+class Stampable:
+    """A signature that can get a timestamp.
 
-    async def stamp(self, signature: bytes, uid: str, new_uid: Callable[[], str]) -> bytes | None:
+    `value` is the signature value without its pad byte, `uid` the Digital Signature UID, `certificate` the signer's,
+    `signed_at` the date of the signature as written (DT). `new_uid` gives new UIDs.
+    """
+
+    value: bytes
+    uid: str
+    certificate: Certificate
+    signed_at: str | None
+    new_uid: Callable[[], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """What a stamper has got: a timestamp token (DER), None if there is none yet, and then maybe the `failure` that led to that.
+
+    `files` are written; they appear with `publish`, or leave no trace with `discard`.
+    """
+
+    token: bytes | None = None
+    failure: TimestampError | None = None
+    files: tuple[ThreadSink, ...] = ()
+
+    def publish(self) -> None:
+        """The object is written: let the files appear. Raises SigningError."""
+        for file in self.files:
+            try:
+                file.commit()
+            except SinkError as error:
+                raise SigningError(f"{error.message}: {file.name}") from error
+
+    def discard(self) -> None:
+        """Remove what has not been published; never raises."""
+        for file in self.files:
+            file.abort()
+
+
+@runtime_checkable
+class Stamper(Protocol):
+    """Gets a timestamp for a new signature, or prepares one."""
+
+    async def stamp(self, signature: Stampable) -> Stamp:
         """See the class. Raises SigningError or TimestampError; then nothing is signed."""
+
+
+async def ask_authority(
+    client: TimestampClient, signature: Stampable, trust: Trust | None, rules: TimestampRules
+) -> TimestampReply:
+    """An authority's reply whose token has been verified completely; its certificate's path only if there is a `trust`.
+
+    Raises what `TimestampClient.timestamp` raises, and InvalidTimestamp.
+    """
+
+    def check(query: TimestampQuery, reply: TimestampReply) -> None:
+        assert reply.token is not None
+        verdict = check_token(
+            reply.token,
+            value=signature.value,
+            signer=signature.certificate,
+            signed_at=signature.signed_at,
+            trust=trust,
+            rules=rules,
+        )
+        if verdict.reason is not None:
+            raise InvalidTimestamp(f"timestamp signature verification failed: {verdict.reason}")
+
+    return (await client.timestamp(signature.value, check=check)).reply
 
 
 @dataclass(frozen=True, slots=True)
 class AuthorityStamper:
-    """Asks a time-stamping authority, so that the output carries the timestamp."""
+    """Asks a time-stamping authority, so that the output carries the timestamp.
+
+    The token is verified before anything is written (RFC 3161 2.2): its signature, what it is about, its time, under `rules`.
+    With `trust` the authority's certificate must chain to one of its anchors, otherwise whoever verifies the object finds out.
+    `otherwise`: what to do if there is no timestamp to be had; by default that is an error, with QueryFiles these files are
+    written, and the object without timestamp.
+    """
 
     client: TimestampClient
+    otherwise: QueryFiles | None = None
+    trust: Trust | None = None
+    rules: TimestampRules = TimestampRules.STRICT
 
-    async def stamp(self, signature: bytes, uid: str, new_uid: Callable[[], str]) -> bytes | None:
-        """The authority's token, after all checks of the client."""
-        reply = (await self.client.timestamp(signature)).reply
+    async def stamp(self, signature: Stampable) -> Stamp:
+        """The authority's token, after all checks."""
+        try:
+            reply = await ask_authority(self.client, signature, self.trust, self.rules)
+        except TimestampError as failure:
+            if self.otherwise is None:
+                raise
+            log.warning("no timestamp: %s", failure)
+            return replace(await self.otherwise.stamp(signature), failure=failure)
         assert reply.token is not None
-        return reply.token.raw
+        return Stamp(reply.token.raw)
 
 
 @dataclass(frozen=True, slots=True)
 class QueryFiles:
     """Writes a timestamp query, and a DICOM file that names the signature, for `insert_timestamp` later (RFC 3161 2.4.1).
 
-    A file whose name is empty is left out, with a warning. `algorithm`: of the imprint, a key of MAC_ALGORITHMS. `policy`: object
-    identifier or OpenSSL's name of one. `nonce`: 64 random bits. `certificate`: ask for the authority's certificate.
+    The files appear when the object does. One whose name is empty is left out, with a warning. `algorithm`: of the imprint, a key
+    of MAC_ALGORITHMS. `policy`: object identifier or OpenSSL's name of one. `nonce`: 64 random bits. `certificate`: ask for the
+    authority's certificate.
     """
 
     query_file: str
@@ -58,28 +147,30 @@ class QueryFiles:
     nonce: bool = True
     certificate: bool = True
 
-    async def stamp(self, signature: bytes, uid: str, new_uid: Callable[[], str]) -> bytes | None:
+    async def stamp(self, signature: Stampable) -> Stamp:
         """Write the files; there is no timestamp yet."""
-        await run_in_thread(self._write, signature, uid, new_uid)
-        return None
-
-    def _write(self, signature: bytes, uid: str, new_uid: Callable[[], str]) -> None:
-        query = self._query(signature)
-        if not self.query_file:
-            log.warning("Name of timestamp query file not set, will not write file.")
-        else:
-            try:
-                _write_file(self.query_file, query)
-            except (OSError, ValueError):
-                log.warning("Unable to create time stamp query file '%s'", self.query_file)
-                raise SigningError("unable to write time stamp query file") from None
-        if not self.uid_file:
-            log.warning("Name of UID file for time stamp query not set, will not write file.")
-            return
+        query = await run_in_thread(self._query, signature.value)
+        files: list[ThreadSink] = []
         try:
-            _write_file(self.uid_file, _uid_file(uid, new_uid()))
-        except (OSError, ValueError) as error:
-            raise SigningError(getattr(error, "strerror", None) or str(error)) from None
+            if not self.query_file:
+                log.warning("Name of timestamp query file not set, will not write file.")
+            else:
+                try:
+                    files += await _write(self.query_file, query)
+                except SinkError:
+                    log.warning("Unable to create time stamp query file '%s'", self.query_file)
+                    raise SigningError("unable to write time stamp query file") from None
+            if not self.uid_file:
+                log.warning("Name of UID file for time stamp query not set, will not write file.")
+            else:
+                try:
+                    files += await _write(self.uid_file, _uid_file(signature.uid, signature.new_uid()))
+                except SinkError as error:
+                    raise SigningError(error.message) from None
+        except BaseException:
+            Stamp(files=tuple(files)).discard()
+            raise
+        return Stamp(files=tuple(files))
 
     def _query(self, signature: bytes) -> bytes:
         from ..tsa.query import TimestampQuery, parse_policy  # brings asn1crypto
@@ -94,9 +185,22 @@ class QueryFiles:
         return query.raw
 
 
-def _write_file(name: str, content: bytes) -> None:
-    with open(name, "wb") as file:
-        file.write(content)
+async def _write(name: str, content: bytes) -> list[ThreadSink]:
+    """Write a file that is to appear later; a pipe gets the content at once. Raises SinkError."""
+    sink = await open_sink(name)
+    if isinstance(sink, ThreadSink):
+        try:
+            await run_in_thread(sink.write, [content])
+        except BaseException:
+            sink.abort()
+            raise
+        return [sink]
+    try:
+        await sink.send([content])
+    finally:
+        with anyio.CancelScope(shield=True):
+            await sink.aclose()
+    return []
 
 
 def _uid_file(uid: str, instance: str) -> bytes:

@@ -19,9 +19,12 @@ from .editing import rewritten
 from .io.sinks import Target
 from .io.sources import Source, close_source, open_source
 from .io.threads import run_in_thread
-from .production import produce, rereadable
+from .production import Settled, produce, rereadable
 from .reports import Remark
 from .signing import new_uid
+from .stampers import Stampable, ask_authority
+from .timestamp_rules import TimestampRules
+from .trust.anchors import Trust
 from .trust.certificates import Certificate
 from .trust.signers import signature_value
 from .writing import Rereader, output_syntax
@@ -33,8 +36,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("dcmsign.stream.stamp")
 
-Answer = Callable[[bytes | None, bool], Awaitable["TimestampReply"]]
-"""Gets the signature value, None if there is none, and whether its certificate can be read; gives a reply that was checked."""
+Answer = Callable[[SignatureItem, Certificate | None, bytes | None], Awaitable["TimestampReply"]]
+"""Gets the signature, its certificate if that can be read, and its value, if there is one; gives a reply that was checked."""
 
 
 async def insert_timestamp(
@@ -65,10 +68,10 @@ async def insert_timestamp(
         query, reply, uid = await run_in_thread(files)
         return uid
 
-    async def answer(signature: bytes | None, has_certificate: bool) -> TimestampReply:
+    async def answer(signature: SignatureItem, certificate: Certificate | None, value: bytes | None) -> TimestampReply:
         from ..tsa.consistency import check_reply  # brings asn1crypto
 
-        await run_in_thread(lambda: check_reply(query, reply, signature=signature, has_certificate=has_certificate))
+        await run_in_thread(lambda: check_reply(query, reply, signature=value, has_certificate=certificate is not None))
         return reply
 
     await _stamp(source, target, load, answer, transfer_syntax, undefined_lengths, read, durable, uids)
@@ -80,6 +83,8 @@ async def timestamp(
     *,
     uid: str,
     client: TimestampClient,
+    trust: Trust | None = None,
+    rules: TimestampRules = TimestampRules.STRICT,
     transfer_syntax: str | None = None,
     undefined_lengths: bool = False,
     read: ReadOptions = READ_AS_FOUND,
@@ -88,13 +93,14 @@ async def timestamp(
 ) -> None:
     """Ask a time-stamping authority for a timestamp of the signature with this UID and insert it; see `insert_timestamp`.
 
-    Raises what `TimestampClient.timestamp` raises, too; then nothing has been written.
+    The timestamp is verified before anything is written, as for AuthorityStamper, with `trust` and under `rules`. Whether the
+    signature is good is not looked at. Raises what `TimestampClient.timestamp` raises, and InvalidTimestamp, too.
     """
 
-    async def answer(signature: bytes | None, has_certificate: bool) -> TimestampReply:
-        if signature is None or not has_certificate:
+    async def answer(signature: SignatureItem, certificate: Certificate | None, value: bytes | None) -> TimestampReply:
+        if value is None or certificate is None:
             raise TimestampMismatch("the signature has no value or no certificate that can be read")
-        return (await client.timestamp(signature)).reply
+        return await ask_authority(client, Stampable(value, uid, certificate, signature.date_time, uids), trust, rules)
 
     async def given() -> str:
         return uid
@@ -126,7 +132,7 @@ async def _stamp(
             raise
 
 
-class _Work:
+class _Work(Settled):
     """A timestamp being inserted, see production.Work."""
 
     def __init__(
@@ -151,7 +157,7 @@ class _Work:
         value = signature.signature or None
         if value is not None and certificate is not None:
             value = signature_value(certificate, value)
-        reply = await self._answer(value, certificate is not None)
+        reply = await self._answer(signature, certificate, value)
         assert reply.token is not None
         _tell(reply)
         stamped = stamped_signature(signature.item, reply.token.raw)
@@ -165,13 +171,6 @@ class _Work:
     async def batches(self) -> AsyncGenerator[Generator[Buffers, None, None]]:
         """The second pass."""
         yield rewritten(self._reader, self._survey, self._new_uid)
-
-    async def settle(self) -> None:
-        """Nothing is left to wait for."""
-
-    def ending(self) -> Buffers:
-        """Nothing is left to write."""
-        return []
 
     def result(self) -> None:
         """Nothing to tell."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager, closing
 from datetime import datetime
 from functools import partial
@@ -13,7 +13,7 @@ from ..codec.dicom.options import READ_AS_FOUND, ReadOptions
 from ..codec.dicom.ordered import Reader
 from ..codec.dicom.parser import Parser
 from ..codec.errors import Error, UnorderedInput
-from ..codec.signature.finder import SignatureFinder
+from ..codec.signature.finder import FoundSignature, SignatureFinder
 from ..codec.signature.profiles import Profile, demanded, rules_of
 from . import ripemd160 as _ripemd160  # noqa: F401 (registers the fallback)
 from .formats import StreamFormat
@@ -24,6 +24,7 @@ from .io.threads import check_cancelled, run_in_thread
 from .judge import judge
 from .reading import Cancellable, Warnings, check_order, open_ordered
 from .reports import SignatureReport, TimestampPolicy, VerificationReport
+from .timestamp_rules import TimestampRules
 from .trust.anchors import Trust
 
 log = logging.getLogger("dcmsign.stream.verify")
@@ -155,9 +156,9 @@ class Verification:
         if self._window is not None:
             self._window.forget(finder.keep_from)
 
-    def finish(self, trust: Trust, at: datetime | None, *, required: bool, timestamps: TimestampPolicy) -> VerificationReport:
-        """The verdicts, once everything has been read."""
-        reports = tuple(judge(found, number, trust, at, timestamps) for number, found in enumerate(self._finder.found, 1))
+    def finish(self, judged: Callable[[FoundSignature, int], SignatureReport], *, required: bool) -> VerificationReport:
+        """The verdicts, once everything has been read; `judged` gives that on one signature."""
+        reports = tuple(judged(found, number) for number, found in enumerate(self._finder.found, 1))
         missing = None if self._profile is None or self._is_met(self._profile, reports) else self._profile
         return VerificationReport(reports, required, missing, tuple(self._finder.ignored))
 
@@ -202,6 +203,7 @@ async def verify(
     read: ReadOptions = READ_AS_FOUND,
     at: datetime | None = None,
     timestamps: TimestampPolicy = TimestampPolicy.VERIFY,
+    timestamp_rules: TimestampRules = TimestampRules.STRICT,
 ) -> VerificationReport:
     """Verify all digital signatures of a DICOM object (PS3.3 C.12.1.1.3, PS3.15 C).
 
@@ -210,7 +212,7 @@ async def verify(
     (see `VerificationReport.ok`). `require_profile`: a digital signature profile that one of the signatures has to fulfil; a
     verified structured report needs a verification signature for SR_RSA. `stream_format`: OLD for signatures made by DCMTK
     before 3.5.4; the incomplete form of DCMTK is recognised without being asked for. `at`: time of the chain check, now if None.
-    `timestamps`: whether certified timestamps are verified, ignored or required.
+    `timestamps`: whether certified timestamps are verified, ignored or required. `timestamp_rules`: what is asked of them.
 
     A signature that does not verify is a result, not an error. Raises SourceError if the source cannot be read and FormatError if
     it is not DICOM. Runs on asyncio and trio; cancelling it leaves nothing behind.
@@ -225,7 +227,8 @@ async def verify(
             async for _ in _fill(verification, opened):
                 pass
         try:
-            return await run_in_thread(partial(verification.finish, trust, at, required=require_signature, timestamps=timestamps))
+            judged = partial(judge, trust=trust, at=at, timestamps=timestamps, rules=timestamp_rules)
+            return await run_in_thread(partial(verification.finish, judged, required=require_signature))
         finally:
             verification.close()
     except Error as error:
@@ -264,6 +267,7 @@ async def open_verifier(
     read: ReadOptions = READ_AS_FOUND,
     at: datetime | None = None,
     timestamps: TimestampPolicy = TimestampPolicy.VERIFY,
+    timestamp_rules: TimestampRules = TimestampRules.STRICT,
 ) -> AsyncIterator[VerifyingStream]:
     """Verify while forwarding: iterate over the blocks inside the context, then look at `report`.
 
@@ -278,8 +282,8 @@ async def open_verifier(
             async with aclosing(_fill(verification, _forward(opened))) as filled:
                 async for block in filled:
                     yield block
-            finish = partial(verification.finish, trust, at, required=require_signature, timestamps=timestamps)
-            stream._report = await run_in_thread(finish)
+            judged = partial(judge, trust=trust, at=at, timestamps=timestamps, rules=timestamp_rules)
+            stream._report = await run_in_thread(partial(verification.finish, judged, required=require_signature))
         except Error as error:
             error.path = opened.name if error.path is None else error.path
             raise

@@ -8,6 +8,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -23,11 +24,14 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from dcmsign.stream import verify
 
 from tests.peers import require_peer
+from tests.tsa.servers import OpenSSLAuthority, Server
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
-SERVICE, FILTER, ITEM, TRUST = re.findall(r"^```python\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
-COMMANDS = re.findall(r"^\$ (dcmsign .*)$", README, re.MULTILINE)
+SERVICE, FILTER, ITEM, TRUST, TIMESTAMP = re.findall(r"^```python\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+ALL_COMMANDS = re.findall(r"^\$ (dcmsign .*)$", README, re.MULTILINE)
+STAMPING = [command for command in ALL_COMMANDS if re.search("timestamp|-ts", command)]
+COMMANDS = [command for command in ALL_COMMANDS if command not in STAMPING]
 VECTORS = ROOT / "tests" / "vectors" / "mac"
 
 
@@ -77,6 +81,39 @@ def test_commands(folder: Path) -> None:
     (folder / "signed.dcm").unlink()
     for command in COMMANDS:
         subprocess.run(shlex.split(command), check=True)
+
+
+@pytest.fixture
+def authority(folder: Path) -> Iterator[tuple[OpenSSLAuthority, str]]:
+    """The time-stamping authority of the examples, and where it really is."""
+    (folder / "tsa").mkdir()
+    authority = OpenSSLAuthority(folder / "tsa")
+    shutil.copyfile(authority.ca, folder / "tsa-ca.pem")
+    with Server(authority.behave) as server:
+        yield authority, server.url
+
+
+def test_timestamp_commands(folder: Path, authority: tuple[OpenSSLAuthority, str]) -> None:
+    assert len(STAMPING) == 5
+    makers, (*_, insert, check) = STAMPING[:3], STAMPING
+    signed = anyio.run(verify, "signed.dcm").signatures[0].uid
+    for command in makers:
+        arguments = command.replace("http://tsa.example/", authority[1]).replace("1.2.3.4.5", str(signed))
+        subprocess.run(shlex.split(arguments), check=True)
+        if "stamped.dcm" in command:
+            subprocess.run(shlex.split(check), check=True)
+            (folder / "stamped.dcm").unlink()
+    (folder / "reply.tsr").write_bytes(authority[0].reply((folder / "query.tsq").read_bytes()))
+    subprocess.run(shlex.split(insert), check=True)
+    subprocess.run(shlex.split(check), check=True)
+
+
+def test_timestamp(folder: Path, authority: tuple[OpenSSLAuthority, str]) -> None:
+    code = TIMESTAMP.replace("http://tsa.example/", authority[1])
+    assert code != TIMESTAMP
+    subprocess.run([sys.executable, "-c", code], check=True)
+    command = [require_peer("dcmsign"), "--require-ts", "+cf", "authority.pem", "+cf", "tsa-ca.pem", "stamped.dcm"]
+    subprocess.run(command, check=True)
 
 
 def test_service(folder: Path) -> None:

@@ -7,6 +7,7 @@ python tools/generate_options.py --check   exit 1 if it is not up to date
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -40,7 +41,7 @@ def status(option: Option) -> str:
 
 def names(option: Option) -> str:
     """Both names, then the values."""
-    values = " ".join(option.value_help[:1]).replace(": string constant", "").replace(": string", "").replace(": integer", "")
+    values = re.sub(": (string constant|string|integer|number)", "", " ".join(option.value_help[:1]))
     text = " ".join(f"`{name}`" for name in (option.short, option.long) if name)
     return f"{text} {values}".replace("|", "\\|").strip() + (" *n*" if option.kind is Kind.LIST else "")
 
@@ -50,7 +51,7 @@ def rows(block: Block) -> Iterator[str]:
     yield "| Option | Effect | Only with | Status |"
     yield "|---|---|---|---|"
     for option in block.options:
-        condition = "" if option.only_with is None else f"`{option.only_with.text}`".replace(" or ", "` or `")
+        condition = "" if option.only_with is None else re.sub("(, | or )", r"`\1`", f"`{option.only_with.text}`")
         yield f"| {names(option)} | {' '.join(option.help)} | {condition} | {status(option)} |"
 
 

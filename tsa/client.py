@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     import httpx
 
 Check = Callable[[TimestampQuery, TimestampReply], None]
+"""Looks at a query and its reply in a worker thread; raises an error of the library if the reply must not be used."""
 
 log = logging.getLogger("dcmsign.tsa.client")
 
@@ -99,8 +100,6 @@ class TimestampClient:
     `follow_redirects`: how many redirects (307 and 308) to follow, to https or with the same scheme; another host gets no
     credentials.
     `algorithm`, `policy`, `nonce`, `certificate`: of the queries `timestamp` makes; see TimestampQuery.new.
-    `check`: called in a worker thread with query and reply when they fit each other, for example to verify the token; raises an
-    error of the library (dcmsign.codec.errors) if the reply must not be used.
     `sleep`, `random_number`: how to wait for some seconds, and numbers from 0 to below 1.
 
     As an asynchronous context manager it keeps connections from call to call, otherwise each call has its own. Any number of
@@ -127,7 +126,6 @@ class TimestampClient:
         policy: str | None = None,
         nonce: bool = True,
         certificate: bool = True,
-        check: Check | None = None,
         sleep: Callable[[float], Awaitable[object]] = anyio.sleep,
         random_number: Callable[[], float] = random.random,
     ) -> None:
@@ -152,7 +150,6 @@ class TimestampClient:
             certificate=certificate,
         )
         self._nonce = nonce
-        self._check = check
         self._sleep = sleep
         self._backoff = retries.Backoff(pause, _LONGEST_PAUSE, random_number)
 
@@ -174,30 +171,31 @@ class TimestampClient:
         """Close connections that were kept; the client can go on being used."""
         await self._closing.aclose()
 
-    async def timestamp(self, signature: bytes) -> Timestamped:
+    async def timestamp(self, signature: bytes, *, check: Check | None = None) -> Timestamped:
         """A timestamp of `signature`, a signature value without DICOM's pad byte (PS3.3 C.12.1.1.3.1.3).
 
         Every attempt is a new query with a nonce of its own, so that a late reply to another one cannot be taken. The reply has
-        passed `check_reply` and the client's own check. Errors have the URL, without credentials, in `path` and, if they are
-        AuthorityErrors, in `url`; of several authorities the last error is raised, with the others as notes. Raises
-        AuthorityUnreachable, AuthorityRefusal, BadAuthorityReply, TimestampRejected, TimestampMismatch, AlgorithmUnavailable.
+        passed `check_reply` and then `check`, for example a verification of the token. Errors have the URL, without credentials,
+        in `path` and, if they are AuthorityErrors, in `url`; of several authorities the last error is raised, with the others as
+        notes. Raises AuthorityUnreachable, AuthorityRefusal, BadAuthorityReply, TimestampRejected, TimestampMismatch,
+        AlgorithmUnavailable and what `check` raises; a TimestampError of `check` rules out that authority only.
         """
 
         def new_query() -> TimestampQuery:
             nonce = int.from_bytes(secrets.token_bytes(_NONCE_BYTES), "big") if self._nonce else None
             return self._new_query(signature, nonce=nonce)
 
-        return await self._ask(new_query, functools.partial(check_reply, signature=signature))
+        return await self._ask(new_query, functools.partial(check_reply, signature=signature), check)
 
-    async def send(self, query: TimestampQuery) -> TimestampReply:
+    async def send(self, query: TimestampQuery, *, check: Check | None = None) -> TimestampReply:
         """The reply to exactly this query: the same bytes in every attempt. Errors are those of `timestamp`.
 
-        The reply fits the query and has passed the client's own check; whether it is about a certain signature is for the
-        caller to check (`check_reply`).
+        The reply fits the query and has passed `check`; whether it is about a certain signature is for the caller to check
+        (`check_reply`).
         """
-        return (await self._ask(lambda: query, check_answer)).reply
+        return (await self._ask(lambda: query, check_answer, check)).reply
 
-    async def _ask(self, new_query: Callable[[], TimestampQuery], check: Check) -> Timestamped:
+    async def _ask(self, new_query: Callable[[], TimestampQuery], fits: Check, check: Check | None) -> Timestamped:
         left = list(self._authorities)
         errors: dict[str, TimestampError] = {}
         async with self._connections() as http:
@@ -210,7 +208,7 @@ class TimestampClient:
                     share = max(0.0, deadline - anyio.current_time()) / chances
                     log.info("asking %s for a timestamp, attempt %d of %d", authority.name, number, self._attempts)
                     try:
-                        return await self._attempt(http, authority, new_query(), check, share)
+                        return await self._attempt(http, authority, new_query(), share, fits, check)
                     except _Passing as passing:
                         asked = max(asked, passing.asked)
                         error = passing.error
@@ -239,7 +237,13 @@ class TimestampClient:
         return True
 
     async def _attempt(
-        self, http: httpx.AsyncClient, authority: _Authority, query: TimestampQuery, check: Check, seconds: float
+        self,
+        http: httpx.AsyncClient,
+        authority: _Authority,
+        query: TimestampQuery,
+        seconds: float,
+        fits: Check,
+        check: Check | None,
     ) -> Timestamped:
         """Ask one authority once. Raises _Passing if asking again may help, else errors of the library."""
         body: bytes | None = None
@@ -249,27 +253,9 @@ class TimestampClient:
             raise _Passing(AuthorityUnreachable(f"no complete reply within {seconds:.3g} s", url=authority.name))
         log.debug("reply of %d bytes from %s", len(body), authority.name)
         # a reply may take some time to read and to verify
-        reply = await anyio.to_thread.run_sync(self._examine, authority, query, body, check)
+        reply = await anyio.to_thread.run_sync(_examine, authority, query, body, fits, check)
         log.info("timestamp granted by %s", authority.name)
         return Timestamped(query, reply)
-
-    def _examine(self, authority: _Authority, query: TimestampQuery, body: bytes, check: Check) -> TimestampReply:
-        try:
-            reply = TimestampReply.from_der(body)
-            check(query, reply)
-        except BadTimestampReply as error:
-            raise BadAuthorityReply(_printable(error.message), url=authority.name, status=200) from error
-        except TimestampRejected as error:
-            rejection = _described(error)
-            if retries.RETRIED_FAILURES.isdisjoint(error.failures):
-                raise rejection from None
-            raise _Passing(rejection) from None
-        except TimestampMismatch as error:
-            error.message = _printable(error.message)
-            raise
-        if self._check is not None:
-            self._check(query, reply)
-        return reply
 
     async def _fetch(self, http: httpx.AsyncClient, authority: _Authority, content: bytes, seconds: float) -> bytes:
         """The body of the answer to one POST, behind redirects if they are allowed. Raises as `_attempt`."""
@@ -338,7 +324,11 @@ class TimestampClient:
         elif self._tls is None:
             self._tls = await anyio.to_thread.run_sync(ssl.create_default_context)  # reads files
         local = {f"all://{_host_in_url(authority.url)}": None for authority in self._authorities if _is_local(authority.url)}
-        return httpx.AsyncClient(verify=self._tls, mounts=local, limits=httpx.Limits(max_keepalive_connections=20))
+        try:
+            return httpx.AsyncClient(verify=self._tls, mounts=local, limits=httpx.Limits(max_keepalive_connections=20))
+        except (ValueError, httpx.InvalidURL):  # its text may hold a password
+            url = self._authorities[0].name
+            raise _located(AuthorityError("the environment names a proxy that cannot be used", url=url)) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -446,6 +436,25 @@ class _Blocks:
         for block in self._blocks:
             return block
         raise StopAsyncIteration
+
+
+def _examine(authority: _Authority, query: TimestampQuery, body: bytes, fits: Check, check: Check | None) -> TimestampReply:
+    try:
+        reply = TimestampReply.from_der(body)
+        fits(query, reply)
+    except BadTimestampReply as error:
+        raise BadAuthorityReply(_printable(error.message), url=authority.name, status=200) from error
+    except TimestampRejected as error:
+        rejection = _described(error)
+        if retries.RETRIED_FAILURES.isdisjoint(error.failures):
+            raise rejection from None
+        raise _Passing(rejection) from None
+    except TimestampMismatch as error:
+        error.message = _printable(error.message)
+        raise
+    if check is not None:
+        check(query, reply)
+    return reply
 
 
 def _check_status(response: httpx.Response, authority: _Authority) -> None:

@@ -102,7 +102,12 @@ class TimestampReply:
 def explanations(texts: Iterable[str], failures: Iterable[int]) -> tuple[str, ...]:
     """The reasons for a status, one a line, as dcmsign prints them: the authority's texts, then the known failure bits.
 
-    For the attributes of TimestampRejected as well as for those of a TimestampReply.
+    For the attributes of TimestampRejected as well as for those of a TimestampReply. Unlike dcmsign's, the lines can be shown:
+    control characters are escaped.
     """
     bits = set(failures)
-    return (*texts, *(text for bit, text in FAILURE_TEXTS.items() if bit in bits))
+    return (*map(_printable, texts), *(text for bit, text in FAILURE_TEXTS.items() if bit in bits))
+
+
+def _printable(text: str) -> str:
+    return "".join(character if character.isprintable() else f"\\x{ord(character):02X}" for character in text)

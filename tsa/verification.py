@@ -86,7 +86,7 @@ def verify_token(
     *,
     signature: bytes,
     signer_validity: tuple[datetime, datetime],
-    path: PathValidator,
+    path: PathValidator | None,
     helpers: Sequence[bytes] = (),
     rules: TokenRules = TokenRules(),
 ) -> TokenVerdict:
@@ -94,7 +94,8 @@ def verify_token(
 
     `signature` is the signature value of the DICOM signature without its pad byte, `signer_validity` the validity of the DICOM
     signer's certificate (aware), `helpers` are certificates (DER) among which the authority's is looked for, before those in the
-    token, and which may be links of its path. Never raises for what is in the token.
+    token, and which may be links of its path. Without `path` nothing is said about who the authority is: its certificate need not
+    be trusted, all else is checked. Never raises for what is in the token.
     """
     try:
         certificate, chain = _check_signature(token, helpers, path)
@@ -112,16 +113,18 @@ def verify_token(
     return TokenVerdict(_rule_problem(token, rules), certificate.der, chain)
 
 
-def _check_signature(token: Token, helpers: Sequence[bytes], path: PathValidator) -> tuple[TsaCertificate, tuple[bytes, ...]]:
+def _check_signature(
+    token: Token, helpers: Sequence[bytes], path: PathValidator | None
+) -> tuple[TsaCertificate, tuple[bytes, ...]]:
     """Checks 1 to 7: who signed, may they, and did they."""
     if len(token.signers) != 1:
         raise _Failed("there must be one signer")
     signer = token.signers[0]
     certificate = _signer_certificate(token, helpers, signer)
-    chain = path.chain(certificate.der, (*token.certificates, *helpers))
+    chain = (certificate.der,) if path is None else path.chain(certificate.der, (*token.certificates, *helpers))
     if not chain or not certificate.may_stamp:
         raise _Failed("certificate verify error")
-    _check_signing_certificate(signer, chain)
+    _check_signing_certificate(signer, chain, whole=path is not None)
     _check_message_digest(token, signer)
     assert signer.signed_bytes is not None  # there are signed attributes
     digest = _digest(signer.digest_oid, signer.signed_bytes)
@@ -175,8 +178,8 @@ class _CertificateId(NamedTuple):
     issuer_serial: Any
 
 
-def _check_signing_certificate(signer: SignerInfo, chain: Sequence[bytes]) -> None:
-    """Check 5 (RFC 5035 5.4): the first identifier is of the signer's certificate, the others are of the path."""
+def _check_signing_certificate(signer: SignerInfo, chain: Sequence[bytes], *, whole: bool) -> None:
+    """Check 5 (RFC 5035 5.4): the first identifier is of the signer's certificate, the others are of the path, if `whole`."""
     from . import structures
 
     read = (
@@ -189,7 +192,7 @@ def _check_signing_certificate(signer: SignerInfo, chain: Sequence[bytes]) -> No
     if not all(lists):
         raise _Failed("empty ess cert id list")
     for ids in lists:
-        for position, identifier in enumerate(ids):
+        for position, identifier in enumerate(ids if whole else ids[:1]):
             _check_identifier(identifier, position == 0, chain)
 
 

@@ -9,11 +9,13 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-from . import grammar, log, messages, preparation, usage
+from . import grammar, log, messages, preparation, usage, values
 from .evaluation import Evaluation
 from .exit_codes import ExitCode
 from .grammar import CommandLine, UsageError
+from .job import Job
 from .option_table import (
+    AUTHORITY,
     BY_NAME,
     COMMAND,
     ENCODING,
@@ -34,6 +36,7 @@ from .option_table import (
     TIMESTAMP_MAC,
     TIMESTAMP_NONCE,
     TIMESTAMP_POLICY,
+    TIMESTAMP_RULES,
     TRUST,
     UNKNOWN,
     WRITE_SYNTAX,
@@ -76,21 +79,23 @@ def _evaluate(line: CommandLine) -> ExitCode:
 
         log_config.install(config, output_taken=line.parameters[1:] == (messages.STANDARD_STREAM,))
     if line.rightmost(BY_NAME["--arguments"]) is not None:
-        shown = "".join(f"'{argument}' " for argument in line.arguments if argument)
+        shown = "".join(f"'{argument}' " for argument in values.masked(line) if argument)
         log.write(logging.INFO, messages.ARGUMENTS.format(len(line.arguments), shown))
     evaluation.settle(READ, READ_SYNTAX, UNKNOWN, COMMAND)
     evaluation.check_output()
-    evaluation.settle(ENCODING, FORMAT, POLICY, TIMESTAMP_POLICY, TRUST)
+    evaluation.settle(ENCODING, FORMAT, POLICY, TIMESTAMP_POLICY, TIMESTAMP_RULES, TRUST)
     trust = preparation.load_trust(evaluation)
     evaluation.settle(PASSWORD, PROFILE, MAC, PURPOSE, TAGS)
     dictionary = functools.cache(preparation.load_dictionary)  # read when it is first needed, once
     tags = preparation.load_tags(evaluation, dictionary)
-    evaluation.settle(TIMESTAMP, TIMESTAMP_MAC, TIMESTAMP_NONCE, TIMESTAMP_CERTIFICATE, TIMESTAMP_ID)
+    evaluation.settle(TIMESTAMP, AUTHORITY, TIMESTAMP_MAC, TIMESTAMP_NONCE, TIMESTAMP_CERTIFICATE, TIMESTAMP_ID)
+    evaluation.check_authority()
     evaluation.settle(WRITE_SYNTAX, LENGTHS, OTHER_OUTPUT)
     log.COMMAND.debug(usage.header() + "\n")
     names, loaded = dictionary()
     if not loaded:
         log.COMMAND.warning(messages.NO_DICTIONARY)
+    authority = preparation.load_authority(evaluation)
     preparation.create_dump(evaluation)
     source, target = (*line.parameters, "")[:2]
     if not source:
@@ -99,7 +104,7 @@ def _evaluate(line: CommandLine) -> ExitCode:
     log.COMMAND.info(messages.OPEN_INPUT.format(source))
     from . import operations  # what only prints usage or an error needs none of this
 
-    return operations.carry_out(operations.Job(evaluation, source, target, trust, tags, names))
+    return operations.carry_out(Job(evaluation, source, target, trust, tags, names, authority))
 
 
 def _usage_error(error: UsageError) -> ExitCode:

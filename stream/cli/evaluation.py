@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Final
 
-from . import log, messages
+from . import log, messages, values
 from .grammar import CommandLine, Occurrence, UsageError
-from .option_table import BY_NAME, COMMAND, GENERAL
+from .option_table import BY_NAME, COMMAND, GENERAL, TIMESTAMP
 from .options import Block, Kind, Option
 
 PURPOSE_CODES = range(1, 19)
@@ -45,6 +47,8 @@ class Evaluation:
                     choice = found
                     self._met.append(found)
                 self._check(found)
+                if option.kind is not Kind.CHOICE:
+                    self._effective.add(option.long)
             self._take(block, choice)
 
     def _take(self, block: Block, choice: Occurrence | None) -> None:
@@ -62,8 +66,11 @@ class Evaluation:
             raise UsageError(messages.ONLY_WITH.format(option.long, condition.text))
         if option.needs_output and len(self._line.parameters) < 2:
             raise UsageError(messages.OUTPUT_REQUIRED.format(option.long))
-        if option.long == "--sig-purpose":
-            purpose_code(found.values[0])
+        check = VALUE_CHECKS.get(option.long)
+        if check is not None:
+            for occurrence in self._line.right_to_left(option) if option.kind is Kind.LIST else (found,):
+                for value in occurrence.values:
+                    check(value)
         if option.warning:
             log.COMMAND.warning(option.warning)
 
@@ -71,6 +78,14 @@ class Evaluation:
         """Raise UsageError if an output is named although the command has none."""
         if not self.option(COMMAND).needs_output and len(self._line.parameters) > 1:
             raise UsageError(messages.OUTPUT_NOT_ALLOWED)
+
+    def check_authority(self) -> None:
+        """Raise UsageError if what is said about a time-stamping authority contradicts itself or is not enough."""
+        timestamp = self._choices[TIMESTAMP.name]
+        if self.given("--timestamp-url") and timestamp.option.default and timestamp.position >= 0:
+            raise UsageError(messages.NOT_ALLOWED_WITH.format("--timestamp-url", timestamp.option.long))
+        if self.given("--ts-user") and not self.given("--ts-password-file") and values.PASSWORD_VARIABLE not in os.environ:
+            raise UsageError(messages.NO_PASSWORD.format(values.PASSWORD_VARIABLE))
 
     def option(self, block: Block) -> Option:
         """The choice of a block that has a default."""
@@ -143,3 +158,15 @@ def purpose_code(text: str) -> int:
     if code >= PURPOSE_CODES.stop:
         raise UsageError(messages.BAD_PURPOSE.format(messages.PURPOSE_OVERFLOW.format(text)))
     return code
+
+
+VALUE_CHECKS: Final[dict[str, Callable[[str], object]]] = {
+    "--sig-purpose": purpose_code,
+    "--request-timestamp": partial(values.without_credentials, "--request-timestamp"),
+    "--timestamp-url": partial(values.without_credentials, "--timestamp-url"),
+    "--ts-user": partial(values.user, "--ts-user"),
+    "--ts-timeout": partial(values.timeout, "--ts-timeout"),
+    "--ts-retries": partial(values.retries, "--ts-retries"),
+    "--ts-tolerance": partial(values.seconds, "--ts-tolerance"),
+}
+"""What looks at each value of an option as soon as the option is met; raises UsageError."""

@@ -11,7 +11,7 @@ from . import messages
 
 
 class ExitCode(enum.IntEnum):
-    """Exit codes; those below 70 and from 80 are DCMTK's."""
+    """Exit codes; those below 69 and from 80 are DCMTK's, the others stand where none of its codes does."""
 
     OK = 0
     USAGE = 1
@@ -23,8 +23,10 @@ class ExitCode(enum.IntEnum):
     CANNOT_READ_UID = 33
     CANNOT_WRITE_OUTPUT = 40
     CANNOT_WRITE_DUMP = 46
+    UNAVAILABLE = 69
+    """A time-stamping authority cannot be reached: EX_UNAVAILABLE of sysexits."""
     INTERNAL = 70
-    """A defect of this program: EX_SOFTWARE of sysexits, a value none of dcmsign's codes uses."""
+    """A defect of this program: EX_SOFTWARE of sysexits."""
     REMOVAL_FAILED = 83
     SIGNATURE_NOT_FOUND = 84
     SIGNING_FAILED = 85
@@ -93,8 +95,8 @@ FAILURES: dict[type[errors.Error], Failure] = {
         ExitCode.CANNOT_WRITE_OUTPUT, logging.CRITICAL, messages.NO_CONVERSION, detail=messages.NO_CONVERSION_REASON
     ),
     errors.TimestampError: Failure(ExitCode.TIMESTAMP_MISMATCH, logging.ERROR, messages.REASON_ONLY, detail=""),
-    errors.BadTimestampQuery: Failure(ExitCode.CANNOT_READ_QUERY, logging.ERROR, messages.NO_QUERY_FILE, detail=""),
-    errors.BadTimestampReply: Failure(ExitCode.CANNOT_READ_REPLY, logging.ERROR, messages.NO_REPLY_FILE, detail=""),
+    errors.AuthorityError: Failure(ExitCode.TIMESTAMP_MISMATCH, logging.ERROR, messages.REQUESTING, detail=""),
+    errors.AuthorityUnreachable: Failure(ExitCode.UNAVAILABLE, logging.ERROR, messages.REQUESTING, detail=""),
     errors.BadPolicy: _signing(messages.BAD_POLICY, detail=""),
     errors.RemovalError: Failure(ExitCode.REMOVAL_FAILED, logging.ERROR, messages.REMOVING),
     errors.SignatureNotFound: Failure(ExitCode.SIGNATURE_NOT_FOUND, logging.ERROR, messages.REASON_ONLY),

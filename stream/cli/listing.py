@@ -115,8 +115,14 @@ def _signature(signature: SignatureReport, dictionary: Dictionary, width: int) -
     yield WARNING, _labelled(VERDICT, signature.reason, width)
     if not signature.coverage.complete:
         yield from _coverage(signature, width)
-    if signature.verdict is Verdict.OK or (signature.verdict is Verdict.UNTRUSTED and signature.chain_error == CHAIN_EXPIRED):
+    # of an expired signer dcmsign also says that there is no timestamp
+    if signature.verdict is Verdict.OK or signature.chain_error == CHAIN_EXPIRED or _has_timestamp(signature):
         yield from _timestamp(signature, width)
+
+
+def _has_timestamp(signature: SignatureReport) -> bool:
+    """Whether a timestamp, or its absence, counts for the verdict."""
+    return signature.timestamp is not None or signature.timestamp_missing
 
 
 def _timestamp(signature: SignatureReport, width: int) -> Iterator[Line]:
@@ -134,13 +140,15 @@ def _timestamp(signature: SignatureReport, width: int) -> Iterator[Line]:
         if stamp.certificate is not None:
             yield INFO, messages.TIMESTAMP_CERTIFICATE
             yield from ((INFO, line) for line in _certificate(stamp.certificate))
-        yield WARNING, _labelled(TIMESTAMP_VERDICT, _timestamp_verdict(stamp), width)
+        yield WARNING, _labelled(TIMESTAMP_VERDICT, _timestamp_verdict(stamp, signature.chain_error), width)
 
 
-def _timestamp_verdict(stamp: TimestampReport) -> str:
+def _timestamp_verdict(stamp: TimestampReport, chain_error: str | None) -> str:
     if stamp.reason is not None:
         return messages.TIMESTAMP_FAILED.format(stamp.reason)
-    return messages.TIMESTAMP_EXTENDS if stamp.extends_validity else messages.TIMESTAMP_OK
+    if not stamp.extends_validity:
+        return messages.TIMESTAMP_OK
+    return messages.TIMESTAMP_EXTENDS if chain_error == CHAIN_EXPIRED else messages.TIMESTAMP_WAS_TRUSTED
 
 
 def _token(token: Token) -> Iterator[str]:

@@ -17,6 +17,12 @@ BAD_PURPOSE: Final = "Invalid value for option --sig-purpose ({})"
 EMPTY_PURPOSE: Final = "Invalid value for option --sig-purpose"
 PURPOSE_UNDERFLOW: Final = "underflow: {}"
 PURPOSE_OVERFLOW: Final = "overflow: {}"
+BAD_VALUE: Final = "Invalid value for option {} ({})"
+CREDENTIALS_IN_URL: Final = (
+    "Invalid value for option {} (user and password do not belong into a URL, see --ts-user; any other @ is written as %40)"
+)
+BAD_USER: Final = "Invalid value for option {} (a user name is text in UTF-8 without a colon)"
+NO_PASSWORD: Final = "--ts-user requires --ts-password-file or the environment variable {}"
 BAD_LOG_LEVEL: Final = "Invalid log level for --log-level option"
 NOT_ALLOWED_WITH: Final = "{} not allowed with {}"
 VERBOSITY: Final = "--verbose, --debug or --quiet"
@@ -42,6 +48,8 @@ BUILD: Final = "Build options: {}"
 LIBRARIES: Final = "External libraries used:"
 PURPOSES: Final = "Digital Signature Purpose Codes:"
 ARGUMENTS: Final = "calling 'dcmsign' with {} arguments: {}\n"
+MASK: Final = "***"
+"""Stands for user and password."""
 
 # preparation
 AUTHORIZATION_ADVICE: Final = """\
@@ -61,6 +69,8 @@ UNKNOWN_NAME: Final = "attribute name '{}' unknown."
 TAG_FILE_SYNTAX: Final = "parse error in text file '{}'"
 TAG_FILE_GIVEN_UP: Final = "Error while reading tag file '{}', giving up."
 EMPTY_INPUT_NAME: Final = "invalid filename: <empty string>"
+UNREADABLE_PASSWORD: Final = "{text}: reading password: {name}"
+NOT_UTF8: Final = "Not UTF-8"
 PASS_PHRASE_PROMPT: Final = "Enter PEM pass phrase:"
 
 # operations
@@ -131,6 +141,7 @@ TIMESTAMP_VERSION: Final = "CMS_TSP version {}"
 TIMESTAMP_CERTIFICATE: Final = "  Timestamp signature certificate: "
 TIMESTAMP_OK: Final = "OK"
 TIMESTAMP_EXTENDS: Final = "OK, extends validity period of expired signature."
+TIMESTAMP_WAS_TRUSTED: Final = "OK, signer was trusted at the time of the timestamp."
 TIMESTAMP_FAILED: Final = "timestamp signature verification failed: {}"
 
 # timestamps
@@ -142,6 +153,9 @@ NO_UID: Final = "No Digital Signature UID found in  UID file '{name}'"
 STATUS: Final = "timestamp response status: {}"
 STATUS_TEXT: Final = "timestamp response status text: {}"
 BAD_POLICY: Final = "invalid object identifier (OID) string"
+BAD_POLICY_TEXT: Final = "Cannot convert {} to OID."
+REQUESTING: Final = "{text}: requesting timestamp from {name}"
+ANYBODY: Final = "no --ts-cert-file: it is not checked who vouches for the time-stamping authority."
 
 # trouble with logging, in the words of log4cplus, the logging library inside DCMTK
 LOGGING: Final = "log4cplus:{} {}\n"

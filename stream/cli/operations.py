@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
-from collections.abc import Callable, Coroutine, Iterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Coroutine
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ...codec import errors
-from . import listing, log, messages, passwords
+from . import listing, log, messages, passwords, timestamping
 from .evaluation import Evaluation, purpose_code
-from .exit_codes import ExitCode, Failure, failure_of
+from .exit_codes import FAILURES, ExitCode
+from .failures import report_failure
+from .job import Job
 from .option_table import (
     COMMAND,
     ENCODING,
@@ -25,31 +27,13 @@ from .option_table import (
     PURPOSE,
     READ,
     READ_SYNTAX,
-    TIMESTAMP,
-    TIMESTAMP_CERTIFICATE,
-    TIMESTAMP_ID,
-    TIMESTAMP_MAC,
-    TIMESTAMP_NONCE,
     TIMESTAMP_POLICY,
     UNKNOWN,
     WRITE_SYNTAX,
 )
-from .tags import parse_tag
 
 if TYPE_CHECKING:
-    from .. import Dictionary, QueryFiles, ReadOptions, Signer, StreamFormat, Trust
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """An operation ready to start: the options in effect, the names of the files, trust, tags and dictionary as loaded."""
-
-    evaluation: Evaluation
-    source: str
-    target: str
-    trust: Trust | None
-    tags: tuple[int, ...] | None
-    dictionary: Dictionary
+    from .. import ReadOptions, Signer, Stamper, StreamFormat, TimestampClient
 
 
 def carry_out(job: Job) -> ExitCode:
@@ -75,6 +59,7 @@ async def _verify(job: Job) -> ExitCode:
         stream_format=_stream_format(job),
         read=_read_options(job),
         timestamps=TimestampPolicy[job.evaluation.setting(TIMESTAMP_POLICY)],
+        timestamp_rules=timestamping.verification_rules(job.evaluation),
     )
     log.COMMAND.info(messages.VERIFYING)
     for level, text in listing.lines(report, job.dictionary, details=log.shows(logging.INFO)):
@@ -86,23 +71,49 @@ async def _sign(job: Job) -> ExitCode:
     from .. import Profile, sign
 
     evaluation = job.evaluation
-    await sign(
-        _source(job),
-        _target(job),
-        signer=partial(_load_signer, evaluation),
-        location=_location(job),
-        mac_algorithm=evaluation.setting(MAC),
-        tags=job.tags,
-        profile=Profile[evaluation.setting(PROFILE)],
-        purpose=purpose_code(evaluation.values(PURPOSE)[0]) if evaluation.setting(PURPOSE) else None,
-        stream_format=_stream_format(job),
-        transfer_syntax=evaluation.setting(WRITE_SYNTAX) or None,
-        undefined_lengths=evaluation.setting(LENGTHS) == "undefined",
-        timestamp=_query_files(evaluation),
-        dump=evaluation.single("--dump"),
-        read=_read_options(job),
-    )
+    async with _stamper(job) as stamper:
+        await sign(
+            _source(job),
+            _target(job),
+            signer=partial(_load_signer, evaluation),
+            location=job.location,
+            mac_algorithm=evaluation.setting(MAC),
+            tags=job.tags,
+            profile=Profile[evaluation.setting(PROFILE)],
+            purpose=purpose_code(evaluation.values(PURPOSE)[0]) if evaluation.setting(PURPOSE) else None,
+            stream_format=_stream_format(job),
+            transfer_syntax=evaluation.setting(WRITE_SYNTAX) or None,
+            undefined_lengths=evaluation.setting(LENGTHS) == "undefined",
+            timestamp=stamper,
+            dump=evaluation.single("--dump"),
+            read=_read_options(job),
+        )
     return ExitCode.OK
+
+
+@contextlib.asynccontextmanager
+async def _stamper(job: Job) -> AsyncIterator[Stamper | None]:
+    """Where the timestamp of a new signature comes from: an authority, or files for later."""
+    files = timestamping.query_files(job.evaluation)
+    if job.authority is None:
+        yield files
+        return
+    from .. import AuthorityStamper
+
+    async with _client(job.authority) as client:
+        yield AuthorityStamper(client, files, job.authority.trust, job.authority.rules)
+
+
+def _client(authority: timestamping.Authority) -> TimestampClient:
+    """What asks an authority; connections are kept until it is closed."""
+    try:
+        client = authority.client()
+    except errors.BadPolicy:
+        log.COMMAND.warning(messages.BAD_POLICY_TEXT.format(authority.query["policy"]))
+        raise
+    if authority.trust is None:
+        log.COMMAND.info(messages.ANYBODY)
+    return client
 
 
 async def _remove(job: Job) -> ExitCode:
@@ -135,7 +146,7 @@ async def _remove(job: Job) -> ExitCode:
 
 
 async def _insert(job: Job) -> ExitCode:
-    from .. import insert_timestamp, rejection_reasons
+    from .. import insert_timestamp
     from . import timestamps
 
     evaluation = job.evaluation
@@ -151,14 +162,33 @@ async def _insert(job: Job) -> ExitCode:
             undefined_lengths=evaluation.setting(LENGTHS) == "undefined",
             read=_read_options(job),
         )
-    except errors.TimestampRejected as error:
-        log.COMMAND.error(error.message)
-        for text in rejection_reasons(error):
-            log.COMMAND.warning(messages.STATUS_TEXT.format(text))
-        return ExitCode.TIMESTAMP_MISMATCH
     except timestamps.Unreadable as failure:
         log.COMMAND.error(failure.text)
         return failure.code
+    return ExitCode.OK
+
+
+async def _request(job: Job) -> ExitCode:
+    from .. import timestamp
+
+    evaluation, authority = job.evaluation, job.authority
+    assert authority is not None
+    try:
+        async with _client(authority) as client:
+            await timestamp(
+                _source(job),
+                _target(job),
+                uid=evaluation.values(COMMAND)[0],
+                client=client,
+                trust=authority.trust,
+                rules=authority.rules,
+                transfer_syntax=evaluation.setting(WRITE_SYNTAX) or None,
+                undefined_lengths=evaluation.setting(LENGTHS) == "undefined",
+                read=_read_options(job),
+            )
+    except (errors.BadPolicy, errors.AlgorithmUnavailable) as error:  # nothing is being signed
+        log.COMMAND.error(FAILURES[type(error)].text)
+        return ExitCode.TIMESTAMP_MISMATCH
     return ExitCode.OK
 
 
@@ -169,6 +199,7 @@ OPERATIONS: dict[str, Callable[[Job], Coroutine[Any, Any, ExitCode]]] = {
     "--remove": _remove,
     "--remove-all": _remove,
     "--insert-timestamp": _insert,
+    "--request-timestamp": _request,
 }
 
 
@@ -180,30 +211,6 @@ async def _load_signer(evaluation: Evaluation) -> Signer:
     encoding = Encoding[evaluation.setting(ENCODING)]
     # in this thread: an interrupt has to reach the prompt
     return KeySigner.load(key, certificate, password=_password(evaluation), encoding=encoding)
-
-
-def _location(job: Job) -> str | tuple[()]:
-    """The location of --sign-item as typed."""
-    values = job.evaluation.values(COMMAND)
-    return values[2] if job.evaluation.option(COMMAND).long == "--sign-item" else ()
-
-
-def _query_files(evaluation: Evaluation) -> QueryFiles | None:
-    """The files of --timestamp-file."""
-    if evaluation.setting(TIMESTAMP) != "files":
-        return None
-    from .. import QueryFiles
-
-    query, uid = evaluation.values(TIMESTAMP)
-    policy = evaluation.values(TIMESTAMP_ID)
-    return QueryFiles(
-        query,
-        uid,
-        algorithm=evaluation.setting(TIMESTAMP_MAC),
-        policy=policy[0] if policy else None,
-        nonce=evaluation.setting(TIMESTAMP_NONCE) != "none",
-        certificate=evaluation.setting(TIMESTAMP_CERTIFICATE) != "none",
-    )
 
 
 def _password(evaluation: Evaluation) -> bytes | Callable[[], bytes]:
@@ -243,50 +250,3 @@ def _read_options(job: Job) -> ReadOptions:
         convert_un=bool(job.evaluation.setting(UNKNOWN)),
         dictionary=job.dictionary,
     )
-
-
-def report_failure(error: errors.Error, job: Job) -> ExitCode:
-    """Tell what went wrong, in dcmsign's words and with the names the user typed."""
-    failure = failure_of(error)
-    if failure is None:
-        raise error
-    for detail in _details(error, failure, job.dictionary):
-        log.COMMAND.log(failure.detail_level, detail)
-    cause = error.__cause__
-    said = cause.strerror if isinstance(cause, OSError) else None
-    text = failure.text or said or error.message
-    name = _names(error, job).get(failure.frame, "")
-    log.COMMAND.debug(repr(error), exc_info=error)
-    log.COMMAND.log(failure.level, failure.frame.format(text=text, name=name))
-    return failure.code
-
-
-def _details(error: errors.Error, failure: Failure, dictionary: Dictionary) -> Iterator[str]:
-    """The lines in front of the failure itself: one for each element it names, or one for the offset."""
-    offset = None if error.offset is None else messages.OFFSET.format(error.offset)
-    placed = failure.detail != messages.REASON
-    if not failure.detail or (placed and error.element is None and offset is None):
-        return
-    for element in (error.element or "").split(", "):
-        place = messages.ELEMENT_AT.format(element, offset) if element and offset else element or offset
-        tag = parse_tag(element.strip("()"), dictionary)
-        keyword = "" if tag is None else dictionary.keyword_of(tag)
-        required = isinstance(error, errors.UnsignableElement) and element in error.required
-        detail = messages.UNSIGNABLE_REQUIRED if required else failure.detail
-        yield detail.format(place=place, message=error.message, element=element, keyword=keyword)
-
-
-def _names(error: errors.Error, job: Job) -> dict[str, str]:
-    evaluation = job.evaluation
-    location = _location(job)
-    names = {
-        messages.READING: job.source,
-        messages.WRITING: job.target,
-        messages.UNUSABLE_DUMP: evaluation.single("--dump") or "",
-        messages.CREATING: messages.IN_ITEM.format(location) if isinstance(location, str) else messages.IN_MAIN_DATA_SET,
-    }
-    if evaluation.key_files is not None:
-        names[messages.UNREADABLE_KEY], names[messages.UNREADABLE_CERTIFICATE] = evaluation.key_files
-    if isinstance(error, errors.UnsupportedSyntax):
-        names[messages.NO_CONVERSION] = error.syntax
-    return names

@@ -17,8 +17,12 @@ READ_DATASET = Condition("--read-dataset", frozenset({"--read-dataset"}))
 VERIFY = Condition("--verify", frozenset({"--verify"}))
 SIGN = Condition("--sign", frozenset({"--sign"}))
 CREATE = Condition("--sign or --sign-item", frozenset({"--sign", "--sign-item"}))
-# --insert-timestamp is not named in the message, but satisfies the condition
-TIMESTAMP_FILE = Condition("--timestamp-file", frozenset({"--timestamp-file", "--insert-timestamp"}))
+AUTHORITY_COMMANDS = frozenset({"--timestamp-url", "--request-timestamp"})
+# the others are not named in the message, but satisfy the condition
+TIMESTAMP_FILE = Condition("--timestamp-file", frozenset({"--timestamp-file", "--insert-timestamp"}) | AUTHORITY_COMMANDS)
+REQUEST = Condition("--timestamp-url or --request-timestamp", AUTHORITY_COMMANDS)
+USER = Condition("--ts-user", frozenset({"--ts-user"}))
+TIME_CHECK = Condition("--ts-check-time, --timestamp-url or --request-timestamp", AUTHORITY_COMMANDS | {"--ts-check-time"})
 
 FILE_NAME = ("[f]ilename: string",)
 
@@ -139,6 +143,16 @@ COMMAND = Block(
             needs_output=True,
         ),
         Option(
+            "",
+            "--request-timestamp",
+            ("request certified timestamp for signature UID u", "from time-stamping authority at URL a and insert it"),
+            2,
+            ("[u]id, [a]uthority URL: string",),
+            needs_output=True,
+            note="query, exchange and `--insert-timestamp` in one step",
+            added=True,
+        ),
+        Option(
             "+r",
             "--remove",
             ("remove signature",),
@@ -238,6 +252,49 @@ TIMESTAMP_POLICY = Block(
         ),
         Option("-tv", "--ignore-ts", ("ignore certified timestamps",), only_with=VERIFY, setting="IGNORE"),
         Option("+tr", "--require-ts", ("fail if no certified timestamp is present",), only_with=VERIFY, setting="REQUIRE"),
+    ),
+)
+
+TIMESTAMP_RULES = Block(
+    "timestamp-rules",
+    "stricter timestamp verification:",
+    (
+        Option(
+            "",
+            "--ts-crl-vfy",
+            ("enable CRL verification of the authorities", "that have given timestamps"),
+            only_with=VERIFY,
+            kind=Kind.SINGLE,
+            note="DCMTK accepts timestamps of revoked authorities",
+            added=True,
+        ),
+        Option(
+            "",
+            "--ts-check-time",
+            ("fail if a timestamp is from the future", "or older than the signature"),
+            only_with=VERIFY,
+            kind=Kind.SINGLE,
+            note="DCMTK compares the time with the validity of certificates only",
+            added=True,
+        ),
+        Option(
+            "",
+            "--ts-refuse-weak",
+            ("fail if a timestamp is made with MD5 or SHA-1",),
+            only_with=VERIFY,
+            kind=Kind.SINGLE,
+            note="DCMTK accepts them",
+            added=True,
+        ),
+        Option(
+            "",
+            "--ts-late-revocation",
+            ("accept signers and authorities that have been", "revoked after the time of the timestamp"),
+            only_with=VERIFY,
+            kind=Kind.SINGLE,
+            note="for DCMTK a revocation counts whatever its date",
+            added=True,
+        ),
     ),
 )
 
@@ -435,6 +492,95 @@ TIMESTAMP = Block(
     ),
 )
 
+AUTHORITY = Block(
+    "authority",
+    "time-stamping authority, asked at once:",
+    (
+        Option(
+            "",
+            "--timestamp-url",
+            (
+                "insert timestamp from authority at URL a",
+                "(this option can be specified multiple times:",
+                "tried from left to right; with --timestamp-file",
+                "files are written only if all of them fail)",
+            ),
+            1,
+            ("[a]uthority URL: string",),
+            only_with=CREATE,
+            kind=Kind.LIST,
+            note="the output carries the timestamp, verified before anything is written; the options for queries below apply too",
+            added=True,
+        ),
+        Option(
+            "",
+            "--ts-user",
+            ("authenticate as user u, with the password from", "--ts-password-file or DCMSIGN_TS_PASSWORD"),
+            1,
+            ("[u]ser name: string",),
+            only_with=REQUEST,
+            kind=Kind.SINGLE,
+            note="over https, or to this machine; `DCMSIGN_TS_PASSWORD` is an environment variable",
+            added=True,
+        ),
+        Option(
+            "",
+            "--ts-password-file",
+            ("read password from first line of file",),
+            1,
+            FILE_NAME,
+            only_with=USER,
+            kind=Kind.SINGLE,
+            note="passwords are never taken from the command line; this one counts before that of the environment",
+            added=True,
+        ),
+        Option(
+            "",
+            "--ts-timeout",
+            ("give up after s seconds (default: 30)",),
+            1,
+            ("[s]econds: number",),
+            only_with=REQUEST,
+            kind=Kind.SINGLE,
+            note="from the first attempt to the end of the last one",
+            added=True,
+        ),
+        Option(
+            "",
+            "--ts-retries",
+            ("ask again up to n times if that may help", "(default: 2)"),
+            1,
+            ("[n]umber: integer (0..99)",),
+            only_with=REQUEST,
+            kind=Kind.SINGLE,
+            note="after failed connections, cut replies and errors of the server, not after refusals",
+            added=True,
+        ),
+        Option(
+            "",
+            "--ts-cert-file",
+            ("accept only timestamps from authorities that", "the certificates in this file vouch for"),
+            1,
+            FILE_NAME,
+            only_with=REQUEST,
+            kind=Kind.LIST,
+            note="without it the token is verified, but not who vouches for its authority",
+            added=True,
+        ),
+        Option(
+            "",
+            "--ts-tolerance",
+            ("accept clocks that differ by up to s seconds", "(default: 300)"),
+            1,
+            ("[s]econds: number",),
+            only_with=TIME_CHECK,
+            kind=Kind.SINGLE,
+            note="for the check of the timestamp's time",
+            added=True,
+        ),
+    ),
+)
+
 TIMESTAMP_MAC = Block(
     "timestamp-mac",
     "timestamp MAC algorithm (only with --timestamp-file):",
@@ -549,11 +695,11 @@ SECTIONS = (
     Section("input options:", (READ, READ_SYNTAX, UNKNOWN)),
     Section("signature commands:", (COMMAND,)),
     Section("general signature options:", (ENCODING, FORMAT)),
-    Section("signature verification options (only with --verify):", (POLICY, TIMESTAMP_POLICY, TRUST)),
+    Section("signature verification options (only with --verify):", (POLICY, TIMESTAMP_POLICY, TIMESTAMP_RULES, TRUST)),
     Section("signature creation options (only with --sign or --sign-item):", (PASSWORD, PROFILE, MAC, PURPOSE, TAGS)),
     Section(
         "timestamp creation options (only with --sign or --sign-item):",
-        (TIMESTAMP, TIMESTAMP_MAC, TIMESTAMP_NONCE, TIMESTAMP_CERTIFICATE, TIMESTAMP_ID),
+        (TIMESTAMP, AUTHORITY, TIMESTAMP_MAC, TIMESTAMP_NONCE, TIMESTAMP_CERTIFICATE, TIMESTAMP_ID),
     ),
     Section("output options:", (WRITE_SYNTAX, LENGTHS, OTHER_OUTPUT)),
 )

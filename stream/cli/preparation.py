@@ -7,13 +7,16 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from ...codec.errors import BadCertificateFile, BadRevocationListFile
-from . import log, messages
+from . import log, messages, timestamping, values
 from .evaluation import Evaluation
 from .exit_codes import ExitCode
 from .option_table import ENCODING
 
 if TYPE_CHECKING:
     from .. import Dictionary, Encoding, Trust
+
+_LONGEST_PASSWORD: Final = 1 << 16
+"""Bytes of a password file that are looked at."""
 
 
 class Stop(Exception):
@@ -70,6 +73,51 @@ def _load_one(option: str, name: str, encoding: Encoding) -> Trust:
     # directories that do not exist are no fault; several are joined as in PATH
     folders = tuple(CertificateDirectory(folder, encoding) for folder in name.split(os.pathsep) if folder)
     return Trust(directories=folders, revocation=RevocationCheck.NONE)
+
+
+def load_authority(evaluation: Evaluation) -> timestamping.Authority | None:
+    """The time-stamping authority to ask, with password and trusted certificates; None if none is to be asked. Raises Stop.
+
+    Unlike those for --verify, files that cannot be loaded are not left out.
+    """
+    if not timestamping.authority_urls(evaluation):
+        return None
+    user = evaluation.single("--ts-user")
+    auth = None if user is None else (user, _authority_password(evaluation.single("--ts-password-file")))
+    return timestamping.authority(evaluation, auth, _authority_trust(evaluation))
+
+
+def _authority_password(file: str | None) -> str:
+    """The first line of a file, or what stands in the environment."""
+    try:
+        if file is None:
+            password = os.environb[values.PASSWORD_VARIABLE.encode()]
+        else:
+            with open(file, "rb") as lines:
+                password = lines.readline(_LONGEST_PASSWORD).rstrip(b"\r\n")
+        return password.decode()
+    except UnicodeDecodeError:
+        reason = messages.NOT_UTF8
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        reason = getattr(error, "strerror", None) or str(error)
+    log.COMMAND.critical(messages.UNREADABLE_PASSWORD.format(text=reason, name=file or values.PASSWORD_VARIABLE))
+    raise Stop(ExitCode.CANNOT_READ_INPUT)
+
+
+def _authority_trust(evaluation: Evaluation) -> Trust | None:
+    """Who may vouch for the authority, None without --ts-cert-file: then anybody may."""
+    files = list(evaluation.every("--ts-cert-file"))
+    if not files:
+        return None
+    from .. import Encoding, Trust
+
+    try:
+        # an authority's own certificate is not trusted for standing there, but tokens need not contain it then
+        return Trust.load(trusted=files, untrusted=files, encoding=Encoding[evaluation.setting(ENCODING)])
+    except BadCertificateFile as error:
+        log.COMMAND.debug(str(error))
+        log.COMMAND.critical(messages.UNREADABLE_CERTIFICATE.format(name=error.path))
+        raise Stop(ExitCode.CANNOT_READ_INPUT) from None
 
 
 def load_dictionary() -> tuple[Dictionary, bool]:

@@ -8,5 +8,6 @@ anchors         the certificates a caller trusts, and what may take that trust a
 revocation      certificate revocation lists
 directories     certificates and lists in files named after hashes
 paths           chains from a signer to an anchor (the only module that loads pyOpenSSL)
+past            who was trusted at a moment that is over, though revoked since
 dates           the date of a signature against the validity of its certificate
 """

@@ -73,6 +73,18 @@ def parse_dt(value: str) -> datetime | None:
         return None
 
 
+def earliest(value: str) -> datetime | None:
+    """The earliest moment (UTC) that a DT can mean: without an offset from UTC it may be from the easternmost time zone."""
+    date = parse_dt(value)
+    match = _DT.fullmatch(value.partition("\\")[0].rstrip(" "))
+    if date is None or match is None or match[7]:
+        return date
+    try:
+        return date - _EAST
+    except OverflowError:
+        return datetime.min.replace(tzinfo=UTC)
+
+
 def check_signing_date(value: str | None, certificate: Certificate) -> SigningDate:
     """Compare Digital Signature DateTime (0400,0105) with the validity of the signer's certificate.
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from itertools import pairwise
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ...codec.errors import BadCertificateFile
 from .certificates import Certificate
@@ -45,12 +45,36 @@ def validate_path(certificate: Certificate, trust: Trust, *, at: datetime | None
 
     Every signature, validity period and basic constraint on the way is checked, and revocation as far as `trust` asks
     for it, but no key usage of the signer's certificate and no minimum strength of keys and digests. A revocation
-    counts whatever its date: who has been revoked is trusted at no time. Nothing but `trust` takes part: no system
-    certificates. Returns None if the chain is valid, else OpenSSL's text of the last error it met.
+    counts whatever its date: who has been revoked is trusted at no time (`past.validate_past` asks when). Nothing but
+    `trust` takes part: no system certificates. Returns None if the chain is valid, else OpenSSL's text of the last
+    error it met.
 
     The directories of `trust` are read here: this is for worker threads.
     """
-    return _search(certificate, trust, at)[0]
+    return find_path(certificate, trust, at, trust.revocation_check).error
+
+
+class FoundPath(NamedTuple):
+    """What a search for a path came to.
+
+    `error`: OpenSSL's text of the last error, None if the path is valid. `certificates`: the valid path, leaf first.
+    `lists`: the revocation lists of the Trust, and those its directories have for the names on the way, if it asks for any.
+    """
+
+    error: str | None
+    certificates: tuple[Certificate, ...] = ()
+    lists: tuple[RevocationList, ...] = ()
+
+
+def find_path(certificate: Certificate, trust: Trust, at: datetime | None, check: RevocationCheck) -> FoundPath:
+    """See `validate_path`; `check` says, instead of `trust`, which certificates are looked up in the lists found."""
+    signer = _decoded((certificate,))
+    if not signer:
+        return FoundPath(_UNDECIDED)
+    material = _gather(certificate, trust)
+    error, chain = _search(certificate, signer[0], trust.partial_chain, material, check, at)
+    lists = tuple(material.lists)
+    return FoundPath(error, lists=lists) if error is not None else FoundPath(None, tuple(map(_certificate, chain)), lists)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +83,14 @@ class TrustedPaths:
 
     `at`: the time of the check (aware; None: now). `revocation`: every certificate of the path but the anchor must have a
     revocation list of its issuer and be absent from it; otherwise lists do not count, not even those in `trust`, as for dcmsign.
+    `moment`: the time of the token (aware); authorities revoked later are trusted where the lists say when and that no key was
+    lost (`past.find_past_path`, RFC 3161 4). None: a revocation counts whatever its date.
     """
 
     trust: Trust
     at: datetime | None = None
     revocation: bool = False
+    moment: datetime | None = None
 
     def chain(self, certificate: bytes, helpers: Sequence[bytes]) -> tuple[bytes, ...] | None:
         """The verified path of `certificate` (DER, leaf first), None if there is none; see `validate_path`.
@@ -74,8 +101,14 @@ class TrustedPaths:
         untrusted = (*self.trust.untrusted, *_readable(helpers))
         trust = replace(self.trust, untrusted=untrusted, revocation=check)
         leaf = _readable((certificate,))
-        error, found = _search(leaf[0], trust, self.at) if leaf else (_UNDECIDED, [])
-        return tuple(map(_der, found)) if error is None else None
+        if not leaf:
+            return None
+        found = find_path(leaf[0], trust, self.at, check)
+        if found.error is not None and self.revocation and self.moment is not None:
+            from .past import find_past_path  # which uses this module
+
+            found = find_past_path(leaf[0], trust, moment=self.moment, at=self.at, authority=True)
+        return tuple(link.der for link in found.certificates) if found.error is None else None
 
 
 def _readable(encodings: Iterable[bytes]) -> list[Certificate]:
@@ -86,21 +119,18 @@ def _readable(encodings: Iterable[bytes]) -> list[Certificate]:
     return certificates
 
 
-def _search(certificate: Certificate, trust: Trust, at: datetime | None) -> tuple[str | None, list[X509]]:
+def _search(
+    certificate: Certificate, signer: X509, partial_chain: bool, material: _Material, check: RevocationCheck, at: datetime | None
+) -> tuple[str | None, list[X509]]:
     """OpenSSL's text of the last error, None if the path is valid, and then the path."""
     from OpenSSL import crypto  # a tenth of a second; runs without signatures do not need it
 
-    signer = _decoded((certificate,))
-    if not signer:
-        return _UNDECIDED, signer
-    material = _gather(certificate, trust)
-    check = trust.revocation_check
-    store, untrusted = material.store(check, trust.partial_chain, at), _decoded(material.untrusted)
+    store, untrusted = material.store(check, partial_chain, at), _decoded(material.untrusted)
     try:
-        chain = crypto.X509StoreContext(store, signer[0], untrusted).get_verified_chain()
+        chain = crypto.X509StoreContext(store, signer, untrusted).get_verified_chain()
     except crypto.X509StoreContextError as failure:
         error: str | None = _text(failure)
-        chain = signer  # what follows concerns self-signed certificates only
+        chain = [signer]  # what follows concerns self-signed certificates only
         if certificate not in material.trusted:
             return error, chain
     else:
@@ -194,8 +224,7 @@ def _check_deltas(chain: list[X509], check: RevocationCheck, lists: list[Revocat
     deltas = [revocation_list for revocation_list in lists if revocation_list.is_delta]
     if not deltas:
         return None
-    certificates = [Certificate.from_der(_der(certificate)) for certificate in chain]
-    pairs = list(pairwise(certificates))
+    pairs = list(pairwise(map(_certificate, chain)))
     if check is RevocationCheck.SIGNER:
         del pairs[1:]
     errors = (check_deltas(certificate, issuer, deltas, at) for certificate, issuer in pairs)
@@ -213,10 +242,10 @@ def _decoded(certificates: Iterable[Certificate]) -> list[X509]:
     return decoded
 
 
-def _der(certificate: X509) -> bytes:
+def _certificate(decoded: X509) -> Certificate:
     from OpenSSL import crypto
 
-    return crypto.dump_certificate(crypto.FILETYPE_ASN1, certificate)
+    return Certificate.from_der(crypto.dump_certificate(crypto.FILETYPE_ASN1, decoded))
 
 
 def _self_issued(certificate: Certificate) -> bool:

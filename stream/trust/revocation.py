@@ -1,7 +1,7 @@
 """Certificate revocation lists (RFC 5280 5), and how far they are asked for.
 
 OpenSSL decides about complete lists of authorities (`paths`). What it leaves out, or what differs from version to
-version, is here: the list of a self-signed certificate about itself, and delta lists.
+version, is here: the list of a self-signed certificate about itself, and delta lists. What lists say about the past: `past`.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ _LABEL: Final = "X509 CRL"
 _DELTA: Final = "2.5.29.27"
 """Delta CRL Indicator."""
 
-_UNDERSTOOD: Final = frozenset({"2.5.29.20", "2.5.29.35"})
-"""Extensions that may be critical in the list of a self-signed certificate: CRL Number, Authority Key Identifier."""
+UNDERSTOOD: Final = frozenset({"2.5.29.20", "2.5.29.35"})
+"""Extensions that may be critical where OpenSSL does not decide: CRL Number, Authority Key Identifier."""
 
 MISSING: Final = "unable to get certificate CRL"
 REVOKED: Final = "certificate revoked"
@@ -132,16 +132,16 @@ def check_own_list(certificate: Certificate, lists: Iterable[RevocationList], at
     error = _time_error(best, now)
     if error is not None:
         return error
-    loaded = _loaded(best)
+    loaded = load(best)
     if loaded is None:
         return MISSING
-    if not _signed_by(loaded, certificate):
+    if not is_signed_by(loaded, certificate):
         return "CRL signature failure"
     try:
         critical = {extension.oid.dotted_string for extension in loaded.extensions if extension.critical}
     except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
         return MISSING
-    if not critical <= _UNDERSTOOD:
+    if not critical <= UNDERSTOOD:
         return "unhandled critical CRL extension"
     return REVOKED if _entry(loaded, certificate.serial) else None
 
@@ -158,8 +158,8 @@ def check_deltas(
     name, _ = certificate.canonical_names()
     for delta in lists:
         if delta.is_delta and delta.canonical_issuer == name and _time_error(delta, now) is None:
-            loaded = _loaded(delta)
-            if loaded is not None and _signed_by(loaded, issuer) and _entry(loaded, certificate.serial):
+            loaded = load(delta)
+            if loaded is not None and is_signed_by(loaded, issuer) and _entry(loaded, certificate.serial):
                 return REVOKED
     return None
 
@@ -172,7 +172,8 @@ def _time_error(found: RevocationList, now: datetime) -> str | None:
     return "CRL has expired" if found.next_update is not None and found.next_update < now else None
 
 
-def _loaded(found: RevocationList) -> CertificateRevocationList | None:
+def load(found: RevocationList) -> CertificateRevocationList | None:
+    """The list with its entries decoded, all dates among them; None if one of them is malformed."""
     from cryptography import x509
 
     try:
@@ -181,7 +182,8 @@ def _loaded(found: RevocationList) -> CertificateRevocationList | None:
         return None
 
 
-def _signed_by(loaded: CertificateRevocationList, issuer: Certificate) -> bool:
+def is_signed_by(loaded: CertificateRevocationList, issuer: Certificate) -> bool:
+    """Whether the signature of a list verifies with the key of `issuer`."""
     from cryptography.exceptions import UnsupportedAlgorithm
 
     try:
@@ -194,7 +196,10 @@ def _entry(loaded: CertificateRevocationList, serial: int) -> RevokedCertificate
     """The entry of a revoked certificate; one that says that it is no longer revoked is none."""
     from cryptography import x509
 
-    entry = loaded.get_revoked_certificate_by_serial_number(serial)
+    if serial < 0:  # the method below refuses such a number
+        entry = next((entry for entry in loaded if entry.serial_number == serial), None)
+    else:
+        entry = loaded.get_revoked_certificate_by_serial_number(serial)
     if entry is None:
         return None
     try:

@@ -12,8 +12,9 @@ from dcmsign.codec.dicom.dictionary import BUILT_IN
 from dcmsign.stream.cli import command, log, main, usage
 from dcmsign.stream.cli.evaluation import Evaluation
 from dcmsign.stream.cli.exit_codes import FAILURES, ExitCode, failure_of
+from dcmsign.stream.cli.failures import report_failure
 from dcmsign.stream.cli.grammar import parse
-from dcmsign.stream.cli.operations import Job, report_failure
+from dcmsign.stream.cli.job import Job
 from dcmsign.stream.cli.option_table import COMMAND, READ
 
 PYPROJECT = Path(__file__).parent.parent.parent / "pyproject.toml"
@@ -126,4 +127,4 @@ def test_version_is_that_of_the_distribution() -> None:
 
 
 def test_header() -> None:
-    assert usage.header() == "$dcmsign: dcmsign v0.2.0 2026-11-22 $"
+    assert usage.header() == "$dcmsign: dcmsign v0.3.0 2026-11-22 $"

@@ -51,7 +51,7 @@ CODES: list[tuple[int, str, str, str]] = [
     (102, "+ru +cf dsa-cert.pem signed.dcm", "", "fulfills the required Authorization RSA Signature signature policy"),
 ]
 OF_TIMESTAMPS = {31, 32, 33, 81, 82, 87}
-NOT_OF_DCMTK = {ExitCode.INTERNAL, ExitCode.INTERRUPTED}
+NOT_OF_DCMTK = {ExitCode.UNAVAILABLE, ExitCode.INTERNAL, ExitCode.INTERRUPTED}
 
 
 @pytest.mark.parametrize(("code", "line", "stdin", "last"), CODES, ids=[f"{code} {line}" for code, line, *_ in CODES])
@@ -78,8 +78,9 @@ ELSEWHERE = frozenset(
     name
     for option in OPTIONS
     if option.exits
+    or option.added
     or option.long.startswith(("--ts-", "--timestamp", "--profile", "--insert-timestamp", "--require-"))
-    or option.long in {"--log-config", "--add-cert-dir", "--add-crl-file", "--enable-crl-vfy", "--ignore-ts", "--format-dcmtk"}
+    or option.long in {"--log-config", "--add-cert-dir", "--add-crl-file", "--enable-crl-vfy", "--ignore-ts"}
     for name in (option.short, option.long)
 ) - {"--require-sig", "+rg"}
 """Timestamps, profiles, the trust store and the log have tests of their own."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.stream.material import MAC_VECTORS, write_sparse
+from tests.tsa.servers import OpenSSLAuthority, Server
 
 SIZE = 256 << 20
 LIMIT = 64 << 10
@@ -16,26 +18,30 @@ LIMIT = 64 << 10
 
 SCRIPT = """
 import anyio, sys
-from dcmsign.stream import KeySigner, Trust, sign, stdin, verify
-what, backend, vectors, path = sys.argv[1:]
+from dcmsign.stream import KeySigner, TimestampClient, Trust, sign, stdin, timestamp, verify
+what, backend, vectors, path, url = sys.argv[1:]
 async def main():
     signer = KeySigner.load(vectors + "/key-rsa.pem", vectors + "/cert-rsa.pem")
     source = stdin() if path == "-" else path
     if what == "verify":
         report = await verify(source, trust=Trust.load(trusted=[vectors + "/cert-rsa.pem"]))
         assert report.ok, report
+    elif what == "timestamp":
+        await timestamp(source, "/dev/null", uid="1.2.3", client=TimestampClient(url))
     else:
         tags = [0x00100010, 0x7FE00010] if what == "sign in one pass" else None
-        await sign(source, sys.stdout.buffer if what == "sign to stdout" else "/dev/null", signer=signer, tags=tags)
+        client = TimestampClient(url) if url else None
+        target = sys.stdout.buffer if what == "sign to stdout" else "/dev/null"
+        await sign(source, target, signer=signer, tags=tags, timestamp=client, uids=lambda: "1.2.3")
 anyio.run(main, backend=backend)
 status = open("/proc/self/status").read()  # ru_maxrss would count the process that started this one
 print(status.partition("VmHWM:")[2].split()[0], file=sys.stderr)
 """
 
 
-def peak(what: str, backend: str, path: Path, *, pipe: bool, target: Path | None = None) -> int:
-    """Peak of the resident memory in KiB."""
-    command: list[str | Path] = [sys.executable, "-c", SCRIPT, what, backend, MAC_VECTORS, "-" if pipe else path]
+def peak(what: str, backend: str, path: Path, *, pipe: bool, target: Path | None = None, url: str = "") -> int:
+    """Peak of the resident memory in KiB; `url` is that of a time-stamping authority to ask."""
+    command: list[str | Path] = [sys.executable, "-c", SCRIPT, what, backend, MAC_VECTORS, "-" if pipe else path, url]
     with open("/dev/null" if target is None else target, "wb") as output:
         if not pipe:
             done = subprocess.run(command, stdout=output, stderr=subprocess.PIPE, timeout=100, check=False)
@@ -64,6 +70,20 @@ def signed(unsigned: Path) -> Path:
 )
 def test_sign(what: str, backend: str, pipe: bool, unsigned: Path) -> None:
     assert peak(what, backend, unsigned, pipe=pipe) < LIMIT
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with Server(OpenSSLAuthority(tmp_path_factory.mktemp("authority")).behave) as running:
+        yield running
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_timestamp(backend: str, unsigned: Path, signed: Path, server: Server) -> None:
+    """Also where the output has to wait for the authority."""
+    assert peak("timestamp", backend, signed, pipe=backend == "trio", url=server.url) < LIMIT
+    assert peak("sign", backend, unsigned, pipe=backend == "asyncio", url=server.url) < LIMIT
+    assert server.requests
 
 
 @pytest.mark.parametrize(("backend", "pipe"), [("asyncio", False), ("trio", True)])

@@ -15,7 +15,7 @@ from dcmsign.codec.errors import BadCertificateFile, BadRevocationListFile
 from dcmsign.stream import verify
 from dcmsign.stream.trust import der
 from dcmsign.stream.trust.anchors import Trust
-from dcmsign.stream.trust.certificates import Encoding
+from dcmsign.stream.trust.certificates import Certificate, Encoding
 from dcmsign.stream.trust.paths import validate_path
 from dcmsign.stream.trust.revocation import RevocationCheck, RevocationList, load_revocation_list, load_revocation_lists
 
@@ -30,6 +30,7 @@ from tests.trust.authorities import (
     SERIAL,
     certificates,
     dcmsign_says,
+    issue,
     list_pem,
     lists_of,
     loaded,
@@ -457,6 +458,16 @@ def test_now_is_the_default_time() -> None:
         trust = Trust(loaded([issuer]), revocation_lists=lists_of(revoke(issuer, **times)))
         assert validate_path(loaded([signer])[0], trust) is None
         assert validate_path(loaded([signer])[0], trust, at=soon + timedelta(days=1)) == EXPIRED
+
+
+def test_negative_serial_numbers() -> None:
+    """Those of self-signed certificates and those in delta lists are looked up here, not by OpenSSL."""
+    for issuer, lists in (("alone", [revoke("alone", -5)]), ("root", [revoke("root"), revoke("root", -5, extensions=DELTA)])):
+        signer = Certificate.from_der(issue("alone" if issuer == "alone" else "signer", issuer, serial=forge.integer(-5)))
+        anchors = (signer,) if issuer == "alone" else loaded([issuer])
+        assert validate_path(signer, Trust(anchors, revocation_lists=lists_of(*lists))) == REVOKED
+        others = [revoke("alone", 5)] if issuer == "alone" else [revoke("root"), revoke("root", 5, extensions=DELTA)]
+        assert validate_path(signer, Trust(anchors, revocation_lists=lists_of(*others))) is None
 
 
 async def _report_on(signer: str, trust: Trust, at: datetime | None) -> tuple[bool, str | None]:

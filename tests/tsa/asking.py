@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio.lowlevel
-from dcmsign.tsa.client import TimestampClient, Timestamped
+from dcmsign.tsa.client import Check, TimestampClient, Timestamped
 from dcmsign.tsa.query import TimestampQuery
 
 from tests.peers import require_peer
@@ -30,8 +30,8 @@ def client(url: str | list[str], **options: Any) -> TimestampClient:
     return TimestampClient(url, **{"timeout": 5.0, "pause": 0.01, "sleep": Pauses(), "random_number": lambda: 0.0, **options})
 
 
-async def ask(asking: TimestampClient) -> Timestamped:
-    return await asking.timestamp(SIGNATURE)
+async def ask(asking: TimestampClient, check: Check | None = None) -> Timestamped:
+    return await asking.timestamp(SIGNATURE, check=check)
 
 
 def instead(authority: OpenSSLAuthority, **changes: Any) -> Behaviour:

@@ -195,7 +195,7 @@ def test_many_at_once(run: Run, server: Server) -> None:
 
 def test_a_check_of_the_caller(run: Run, server: Server) -> None:
     seen: list[tuple[TimestampQuery, TimestampReply]] = []
-    granted = run(ask, client(server.url, check=lambda query, reply: seen.append((query, reply))))
+    granted = run(ask, client(server.url), lambda query, reply: seen.append((query, reply)))
     assert seen == [(granted.query, granted.reply)]
 
 
@@ -204,7 +204,7 @@ def test_a_check_that_fails_is_final(run: Run, server: Server) -> None:
         raise errors.TimestampMismatch("signature failure")
 
     with pytest.raises(errors.TimestampMismatch, match=f"^{server.url}: signature failure$"):
-        run(ask, client(server.url, check=check))
+        run(ask, client(server.url), check)
     assert len(server.requests) == 1
 
 
@@ -212,7 +212,7 @@ def test_a_check_sees_only_replies_that_fit(run: Run, server: Server, authority:
     seen: list[object] = []
     server.behaviour = lambda exchange: exchange.answer(authority.reply(TimestampQuery.new(b"other", nonce=1).raw))
     with pytest.raises(errors.TimestampMismatch, match="message digests do not match"):
-        run(ask, client(server.url, check=lambda query, reply: seen.append(reply)))
+        run(ask, client(server.url), lambda query, reply: seen.append(reply))
     assert not seen
 
 
@@ -221,7 +221,7 @@ def test_a_mistake_in_a_check_is_not_hidden(run: Run, server: Server) -> None:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        run(ask, client([server.url, server.url], check=check))
+        run(ask, client([server.url, server.url]), check)
     assert len(server.requests) == 1
 
 

@@ -384,3 +384,12 @@ def test_proxies_do_not_get_between_a_machine_and_itself(
         with pytest.raises(errors.AuthorityRefusal, match="403 Proxy"):
             run(TimestampClient("http://tsa.invalid/").timestamp, SIGNATURE)
         assert proxy.requests[0].target == "http://tsa.invalid/"
+
+
+@pytest.mark.parametrize("proxy", ["foo://user:secret@proxy.example", "http://user:secret@proxy.example:0x50"])
+def test_a_proxy_that_cannot_be_used(run: Run, monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
+    monkeypatch.setenv("http_proxy", proxy)
+    monkeypatch.delenv("no_proxy", raising=False)
+    with pytest.raises(errors.AuthorityError, match="the environment names a proxy that cannot be used") as caught:
+        run(ask, client("http://tsa.invalid/"))
+    assert "secret" not in "".join(traceback.format_exception(caught.value))

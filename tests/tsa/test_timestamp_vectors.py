@@ -33,6 +33,9 @@ VERIFICATIONS = [
 FIXED = {"granted-p521"}
 """dcmsign fails because it takes the pad byte for part of the signature."""
 
+ONLY_UNTRUSTED = {"tsa-other", "tsa-other-root-embedded", "healed-tsa-expired"}
+"""Authorities that were as they should be at the time of the token, but have no valid path."""
+
 STALE = {"", "no certificate or crl found"}
 """Texts of dcmsign that are about something else, left over from reading its certificate files."""
 
@@ -99,6 +102,23 @@ def test_verification(name: str, run: dict[str, Any]) -> None:
         start = next(place for place, line in enumerate(run["stderr"]) if "CMS_TSP" in line)
         lines = block(token)
         assert [line[3:] for line in run["stderr"][start : start + len(lines)]] == lines
+
+
+@pytest.mark.parametrize(("name", "run"), VERIFICATIONS)
+def test_verification_without_paths(name: str, run: dict[str, Any]) -> None:
+    """Without trust anchors everything but the path is checked."""
+    (signed,) = [found for found in stamped.signatures(name) if found.item.timestamp is not None]
+    assert signed.item.timestamp is not None
+    options = list(zip(run["args"], run["args"][1:], strict=False))
+    helpers = [entry.der for entry in stamped.certificates(*(value for option, value in options if option == "+uf"))]
+    token = Token.from_der(signed.item.timestamp)
+    verdict = verify_token(token, signature=signed.value, signer_validity=signed.validity, path=None, helpers=helpers)
+    line = next(line for line in run["stderr"] if "Timestamp Verification" in line)
+    theirs = line.split(" : ")[-1].removeprefix("timestamp signature verification failed: ")
+    if theirs.startswith("OK") or name.partition("/")[2].partition(".")[0] in ONLY_UNTRUSTED:
+        assert verdict.ok
+    else:
+        assert verdict.reason == ("certificate verify error" if theirs in STALE else theirs)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,32 @@
+"""An operation of the command that is ready to start."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from .evaluation import Evaluation
+from .option_table import COMMAND
+from .timestamping import Authority
+
+if TYPE_CHECKING:
+    from .. import Dictionary, Trust
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """An operation ready to start: the options in effect, the names of the files, what has been loaded, the authority to ask."""
+
+    evaluation: Evaluation
+    source: str
+    target: str
+    trust: Trust | None
+    tags: tuple[int, ...] | None
+    dictionary: Dictionary
+    authority: Authority | None = None
+
+    @property
+    def location(self) -> str | tuple[()]:
+        """The location of --sign-item as typed."""
+        values = self.evaluation.values(COMMAND)
+        return values[2] if self.evaluation.option(COMMAND).long == "--sign-item" else ()
