@@ -60,7 +60,7 @@ class TwoPasses(Signing):
 
     def __init__(self, source: RandomAccess, request: Request, dump: DumpFile | None) -> None:
         super().__init__(request, dump)
-        self._input = Rereader(source, request.read)
+        self._input = Rereader(source, request.read, plain_items=True)
 
     def survey(self) -> None:
         """First pass, over the headers."""
@@ -94,7 +94,7 @@ class OnePass(Signing):
     def __init__(self, signer: Signer, request: Request, dump: DumpFile | None) -> None:
         super().__init__(request, dump)
         self._signer = signer
-        self._passing = Passing(self._survey, request.read, self._writer, self)
+        self._passing = Passing(self._survey, request.read, self._writer, self, plain_items=True)
 
     def feed(self, block: bytes) -> Generator[Buffers, None, None]:
         """Take the next block; gives the output it makes possible."""

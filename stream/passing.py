@@ -65,16 +65,28 @@ class Decisions(Protocol):
 
 
 class Passing:
-    """Feed blocks, then `end`, iterating over the output each of them gives; what `output` still makes then is to be taken."""
+    """Feed blocks, then `end`, iterating over the output each of them gives; what `output` still makes then is to be taken.
 
-    def __init__(self, survey: ObjectSurvey, read: ReadOptions, writer: ObjectWriter, decisions: Decisions) -> None:
+    `plain_items`: survey and output take items that nobody has to look at as one event each.
+    """
+
+    def __init__(
+        self,
+        survey: ObjectSurvey,
+        read: ReadOptions,
+        writer: ObjectWriter,
+        decisions: Decisions,
+        *,
+        plain_items: bool = False,
+    ) -> None:
         self._survey = survey
         self._read = read
         self._writer = writer
         self._decisions = decisions
         self._warnings = Warnings()
         self._texts: dict[int, int] = {}
-        self._parser = Parser(read)
+        self._plain_items = plain_items
+        self._parser = Parser(read, plain_items=plain_items)
         self._gate = TextGate(self._texts, measure=True)
         self._output: Output | None = None
         self._held: Spool | None = Spool()
@@ -156,6 +168,7 @@ class Passing:
             start,
             encapsulated=syntax.encapsulated,
             options=self._read,
+            plain_items=self._plain_items,
             context=None if start == self._survey.start else self._parser.context,
         )
         for event in read_events(lambda offset, size: held.read_at(offset - start, size), parser):

@@ -72,12 +72,13 @@ def forward_events(
     *,
     skip: bool = False,
     wanted: Callable[[], bool] | None = None,
+    plain_items: bool = False,
 ) -> Iterator[Event]:
     """The events of an object in file order, which is ascending; raises UnorderedInput where it is not.
 
-    `skip` passes over large values, except where `wanted` says that the one that has begun is needed.
+    `skip` passes over large values, except where `wanted` says that the one that has begun is needed. `plain_items`: see Parser.
     """
-    for event in read_events(source.read_at, Parser(options), skip=skip, wanted=wanted):
+    for event in read_events(source.read_at, Parser(options, plain_items=plain_items), skip=skip, wanted=wanted):
         if type(event) is Anomaly:
             warnings.note(event)
             check_order(event)

@@ -54,7 +54,7 @@ class Verification:
         self._options = options
         self._old_format = stream_format is StreamFormat.OLD
         self._warnings = Warnings()
-        self._parser = Parser(options)
+        self._parser = Parser(options, plain_items=True)
         self._window = Window() if source is None else None
         self._raw = Spool() if source is None else None  # the whole of a small stream, in case it is not sorted
         self._unordered = False

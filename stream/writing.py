@@ -41,10 +41,14 @@ def output_syntax(uid: str | None) -> TransferSyntax | None:
 
 
 class Rereader:
-    """The events of a source, as often as they are needed: in ascending tag order, texts in normal form."""
+    """The events of a source, as often as they are needed: in ascending tag order, texts in normal form.
 
-    def __init__(self, source: RandomAccess, options: ReadOptions) -> None:
+    `plain_items`: items that nobody has to look at come as one event each, see Parser.
+    """
+
+    def __init__(self, source: RandomAccess, options: ReadOptions, *, plain_items: bool = False) -> None:
         self._source = source
+        self._plain_items = plain_items
         self._options = options
         self._warnings = Warnings()
         self._texts: dict[int, int] = {}
@@ -68,7 +72,9 @@ class Rereader:
     def _events(self, source: RandomAccess, *, skip: bool = False, wanted: Callable[[], bool] | None = None) -> Iterator[Event]:
         if self._ordered:
             return open_ordered(Cancellable(self._source), self._options, self._warnings)[1]
-        return forward_events(Cancellable(source), self._options, self._warnings, skip=skip, wanted=wanted)
+        return forward_events(
+            Cancellable(source), self._options, self._warnings, skip=skip, wanted=wanted, plain_items=self._plain_items
+        )
 
     def headers(self, wanted: Callable[[], bool]) -> Iterator[Event]:
         """Pass over the headers and those large values for which `wanted` is true once they have begun."""

@@ -23,12 +23,15 @@ from .events import (
     FragmentStart,
     ItemEnd,
     ItemStart,
+    Lengths,
+    PlainItem,
     SequenceEnd,
     SequenceStart,
     ValueChunk,
     ValueStart,
 )
 from .headers import element_header, item_end, item_header, sequence_end
+from .parser import expanded
 from .syntaxes import TransferSyntax
 from .tags import PIXEL_DATA
 from .values import Swapper, is_padded, normal_value, swapped
@@ -168,6 +171,7 @@ class DatasetEncoder:
             SequenceEnd: self._sequence_end,
             ItemStart: self._item_start,
             ItemEnd: self._item_end,
+            PlainItem: self._plain_item,
             FragmentsStart: self._fragments_start,
             FragmentStart: self._fragment_start,
             FragmentsEnd: self._fragments_end,
@@ -358,6 +362,16 @@ class DatasetEncoder:
 
     def _sequence_end(self, _: SequenceEnd) -> None:
         self._close(sequence_end(self._form))
+
+    def _plain_item(self, event: PlainItem) -> None:
+        if event.form == self._form and event.lengths is (Lengths.UNDEFINED if self._undefined else Lengths.DEFINED):
+            self._emit(event.raw)
+            return
+        lengths = LengthTable()  # an item this small is measured where it is written
+        for measure in (True, False):
+            encoder = DatasetEncoder(self._form, lengths, undefined=self._undefined, measure=measure)
+            encoder.feed_all(expanded(event))
+        self._emit(b"".join(encoder.take()))
 
     # ------------------------------------------------------------------ fragments
 

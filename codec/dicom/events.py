@@ -14,6 +14,8 @@ from __future__ import annotations
 from enum import Enum
 from typing import NamedTuple
 
+from .options import ReadOptions
+
 IMPLICIT, EXPLICIT, BIG, CONVERTED = range(4)
 
 UNDEFINED = 0xFFFFFFFF
@@ -122,6 +124,31 @@ class ItemEnd(NamedTuple):
     offset: int
 
 
+class Lengths(Enum):
+    """How the ends of an item, and of what it holds, are marked."""
+
+    DEFINED = "all by lengths"
+    UNDEFINED = "all by delimiters"
+    MIXED = "some by lengths, some by delimiters"
+
+
+class PlainItem(NamedTuple):
+    """A whole item with everything in it, in normal form, instead of the events from ItemStart to ItemEnd.
+
+    Only a parser that is asked for them reports plain items. `stream` is its part of the MAC byte stream in explicit VR little
+    endian, `elements` the number of data elements at all levels, `options` those of the parser; `form` is that of its content.
+    """
+
+    raw: bytes
+    offset: int
+    number: int
+    form: int
+    stream: bytes
+    elements: int
+    lengths: Lengths
+    options: ReadOptions
+
+
 class FragmentsStart(NamedTuple):
     """Header of encapsulated Pixel Data (PS3.5 A.4)."""
 
@@ -174,6 +201,7 @@ Event = (
     | SequenceEnd
     | ItemStart
     | ItemEnd
+    | PlainItem
     | FragmentsStart
     | FragmentStart
     | FragmentsEnd

@@ -37,6 +37,7 @@ from .events import (
     FragmentStart,
     ItemEnd,
     ItemStart,
+    PlainItem,
     Preamble,
     SequenceEnd,
     SequenceStart,
@@ -46,10 +47,14 @@ from .events import (
 from .headers import Header, read_header, read_plain_header
 from .inflate import Inflater
 from .options import DEFAULT_LIMITS, READ_AS_FOUND, Limits, ReadOptions
+from .plain_items import walk_item
 from .tags import (
+    DIGITAL_SIGNATURES_SEQUENCE,
     FILE_META_GROUP_LENGTH,
     ITEM,
     ITEM_DELIMITATION,
+    MAC_PARAMETERS_SEQUENCE,
+    ORIGINAL_ATTRIBUTES_SEQUENCE,
     PIXEL_DATA,
     SEQUENCE_DELIMITATION,
     TRANSFER_SYNTAX_UID,
@@ -58,6 +63,9 @@ from .tags import text as tag_text
 from .vr import TEXT
 
 _NEVER = 1 << 63
+
+_PECULIAR = frozenset({MAC_PARAMETERS_SEQUENCE, DIGITAL_SIGNATURES_SEQUENCE, ORIGINAL_ATTRIBUTES_SEQUENCE})
+"""Sequences in which every detail may matter."""
 
 PREAMBLE_SIZE = 132
 
@@ -68,7 +76,7 @@ _DETECTABLE = (syntaxes.IMPLICIT_LE, syntaxes.EXPLICIT_LE, syntaxes.EXPLICIT_BE)
 class _Frame:
     """An open data set or item (`sequence` False) or an open sequence or fragment sequence."""
 
-    __slots__ = ("context", "end", "form", "index", "last_tag", "limit", "sequence", "tag")
+    __slots__ = ("context", "end", "form", "index", "last_tag", "limit", "plain", "sequence", "tag")
 
     def __init__(self, sequence: bool, end: int, limit: int, form: int, tag: int = 0, context: ItemContext | None = None) -> None:
         self.sequence = sequence
@@ -79,13 +87,21 @@ class _Frame:
         self.index = -1
         self.last_tag = -1
         self.context = context  # of a data set or item
+        self.plain = False  # whether items may be reported as a whole
 
 
 class Parser:
-    """See the module. After `feed`, iterate over `events()` until it ends before feeding again."""
+    """See the module. After `feed`, iterate over `events()` until it ends before feeding again.
 
-    def __init__(self, options: ReadOptions = READ_AS_FOUND, limits: Limits = DEFAULT_LIMITS) -> None:
+    With `plain_items`, items in which there is nothing to look at are reported as one PlainItem each; never those of a MAC
+    Parameters, Digital Signatures or Original Attributes Sequence. Which ones does not depend on the blocks.
+    """
+
+    def __init__(
+        self, options: ReadOptions = READ_AS_FOUND, limits: Limits = DEFAULT_LIMITS, *, plain_items: bool = False
+    ) -> None:
         self._options = options
+        self._plain_items = plain_items
         self._dictionary = options.dictionary
         self._limits = limits
         self._buffer: bytes = b""
@@ -116,12 +132,13 @@ class Parser:
         context: ItemContext | None = None,
         options: ReadOptions = READ_AS_FOUND,
         limits: Limits = DEFAULT_LIMITS,
+        plain_items: bool = False,
     ) -> Parser:
         """A parser of bare data elements, such as the content of an item that begins at `offset` of the input.
 
         `context` is that of the elements before them in the same data set or item, if there are any.
         """
-        parser = cls(options, limits)
+        parser = cls(options, limits, plain_items=plain_items)
         parser._base = offset
         parser._limits = Limits(limits.depth - depth, limits.inline, limits.meta)
         parser._encapsulated = encapsulated
@@ -396,6 +413,12 @@ class Parser:
                 raise self._truncated("the input ends inside a sequence")
             yield None
         tag, length = header
+        if tag == ITEM and frame.plain:
+            while (event := self._plain_item(frame)) is True:
+                yield None
+            if event:
+                yield event
+                return
         if tag == SEQUENCE_DELIMITATION:
             raw = self._take(8)
             if frame.end not in (_NEVER, self.offset):
@@ -414,6 +437,22 @@ class Parser:
         frame.index += 1
         self._stack.append(_Frame(False, end, frame.limit, frame.form, 0, ItemContext(self._dictionary)))
         yield ItemStart(raw, offset, frame.index, length, frame.form)
+
+    def _plain_item(self, frame: _Frame) -> PlainItem | bool:
+        """The item that begins here, if it is plain; True if bytes are missing to tell."""
+        position, buffer = self._position, self._buffer
+        limit = min(frame.end, frame.limit)
+        size = min(self._limits.inline, limit - self._base - position)
+        depth = self._limits.depth - sum(1 for open_frame in self._stack if open_frame.sequence)
+        walked = walk_item(buffer, position, frame.form, size=size, depth=depth, ended=self._ended, dictionary=self._dictionary)
+        if isinstance(walked, bool):
+            return walked
+        end, stream, elements, lengths = walked
+        frame.index += 1
+        self._position = end
+        return PlainItem(
+            buffer[position:end], self._base + position, frame.index, frame.form, stream, elements, lengths, self._options
+        )
 
     def _run_fragment(self, frame: _Frame) -> Iterator[Event | None]:
         while (header := self._plain_header(frame)) is None:
@@ -524,9 +563,15 @@ class Parser:
             yield Anomaly(b"", self.offset, AnomalyCode.UNDEFINED_UN, tag)
         offset = self.offset
         raw = self._take(size)
-        self._stack.append(_Frame(True, end, frame.limit, content, tag))
+        inner = _Frame(True, end, frame.limit, content, tag)
+        inner.plain = self._plain_items and content != BIG and tag not in _PECULIAR and self._plain_around()
+        self._stack.append(inner)
         yield SequenceStart(raw, offset, tag, "SQ", length, form)
         return True
+
+    def _plain_around(self) -> bool:
+        """Whether no sequence around is one that has to be looked at in detail."""
+        return all(frame.tag not in _PECULIAR for frame in self._stack)
 
     def _open_fragments(self, frame: _Frame, header: Header) -> Iterator[Event]:
         tag, vr, size, length, form = header
@@ -562,3 +607,18 @@ class Parser:
             raise self._truncated("the input ends inside the deflated data set")
         self._done = True
         yield End(b"", self.offset)
+
+
+def expanded(item: PlainItem) -> Iterator[Event]:
+    """The events that a plain item stands for, from ItemStart to ItemEnd."""
+    raw, offset, number, form, *_, options = item
+    _, length = read_plain_header(raw, 0, form)
+    content = raw[8:] if length != UNDEFINED else raw[8:-8]
+    yield ItemStart(raw[:8], offset, number, length, form)
+    parser = Parser.for_content(form, offset + 8, options=options)
+    parser.feed(content)
+    parser.close()
+    for event in parser.events():
+        if type(event) is not End:
+            yield event
+    yield ItemEnd(raw[8 + len(content) :], offset + 8 + len(content))

@@ -398,6 +398,7 @@ class SignatureFinder:
             encapsulated=depth == 0 and self._syntax.encapsulated,
             options=self._options,
             limits=self._limits,
+            plain_items=True,
         )
 
     def _close_level(self, end: int) -> None:

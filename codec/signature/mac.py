@@ -205,6 +205,24 @@ class Mac:
         for form in tuple(self._forms):
             self._put_form(form, legacy if form.legacy and legacy is not None else data, head, required, depth, where)
 
+    def put_item(self, data: bytes, elements: int) -> bool:
+        """Append a whole item of small pieces, `elements` of them data elements, unless it matters how it is composed.
+
+        A head never asks for more buffer than what it belongs to needs in the end.
+        """
+        size = len(data)
+        for form in self._forms:
+            if len(form.examples) < _EXAMPLES if form.skipping else form.room < size:
+                return False
+        for form in self._forms:
+            if form.skipping:
+                form.missing_bytes += size
+                form.missing_elements += elements
+            else:
+                form.room -= size
+                form.write(data)
+        return True
+
     def end_sequence(self, data: bytes, depth: int, where: Callable[[], str]) -> None:
         """Append the end tag of a sequence around which there are `depth` others."""
         if depth == 1:

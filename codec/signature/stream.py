@@ -19,12 +19,14 @@ from ..dicom.events import (
     FragmentsStart,
     FragmentStart,
     ItemStart,
+    PlainItem,
     SequenceEnd,
     SequenceStart,
     ValueChunk,
     ValueStart,
 )
 from ..dicom.headers import element_header, tag_bytes
+from ..dicom.parser import expanded
 from ..dicom.tags import ITEM, PIXEL_DATA, SEQUENCE_DELIMITATION
 from ..dicom.tags import text as tag_text
 from ..dicom.values import Swapper, is_padded, legacy_text, normal_text, normal_uid, normal_value, swapped
@@ -66,6 +68,7 @@ class StreamEncoder:
             SequenceStart: self._sequence_start,
             SequenceEnd: self._sequence_end,
             ItemStart: self._item_start,
+            PlainItem: self._plain_item,
             FragmentsStart: self._fragments_start,
             FragmentStart: self._fragment_start,
             FragmentsEnd: self._fragments_end,
@@ -201,6 +204,17 @@ class StreamEncoder:
         self._path[-1][1] = event.number
         if self._active and self._omit < 0:
             self._put(self._item, 4, 4, self._depth)
+
+    def _plain_item(self, event: PlainItem) -> None:
+        if not self._active or self._omit >= 0:
+            return
+        active, explicit = self._active, self._kind == EXPLICIT
+        in_detail = tuple(mac for mac in active if not (explicit and mac.put_item(event.stream, event.elements)))
+        if in_detail:
+            self._active = in_detail
+            for part in expanded(event):
+                self.feed(part)
+            self._active = active
 
     def _sequence_end(self, event: SequenceEnd) -> None:
         self._path.pop()

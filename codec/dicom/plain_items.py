@@ -1,0 +1,236 @@
+"""Items of sequences that are plain: everything in them is in normal form already, so that nobody has to look at it in detail.
+
+Functional groups and content trees hold hundreds of thousands of small data elements. An item that is plain is checked, and its
+canonical form made, in one tight loop; what is not plain goes the ordinary way, element by element. Plain means: little endian,
+tags ascending and signable, VRs known without context, even lengths, values in normal form (PS3.5 6.2, 7.1), nested sequences
+plain as well, no signatures and no Pixel Data inside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from struct import Struct, error
+from typing import Final, NamedTuple
+
+from .dictionary import Dictionary
+from .events import EXPLICIT, UNDEFINED, Lengths
+from .tags import MAC_PARAMETERS_SEQUENCE, ORIGINAL_ATTRIBUTES_SEQUENCE, PIXEL_DATA
+from .values import normal_uid
+from .vr import LONG_HEADER, SHORT_HEADER, TEXT
+
+_SHORT: Final = Struct("<HH2sH").unpack_from
+_PLAIN: Final = Struct("<HHI").unpack_from
+_LENGTH: Final = Struct("<I").unpack_from
+_PACK_SHORT: Final = Struct("<H").pack
+_PACK_LONG: Final = Struct("<I").pack
+
+_ITEM: Final = b"\xfe\xff\x00\xe0"
+_END_OF_SEQUENCE: Final = b"\xfe\xff\xdd\xe0"
+
+_PECULIAR: Final = frozenset({MAC_PARAMETERS_SEQUENCE, ORIGINAL_ATTRIBUTES_SEQUENCE, PIXEL_DATA})
+"""Tags that somebody has to look at; those outside the two bounds below cannot be signed."""
+
+_BELOW_FIRST: Final = 0x00080001
+_BEHIND_LAST: Final = 0xFFFA0000
+
+_BINARY, _TEXT, _UID, _SEQUENCE, _LONG, _LONG_TEXT = range(6)
+
+
+def _kind(vr: str) -> int:
+    if vr == "SQ":
+        return _SEQUENCE
+    if vr in LONG_HEADER:
+        return _LONG_TEXT if vr in TEXT else _LONG
+    return _UID if vr == "UI" else _TEXT if vr in TEXT else _BINARY
+
+
+_KINDS: Final = {vr.encode(): _kind(vr) for vr in (SHORT_HEADER | LONG_HEADER) - {"UN"}}
+"""How a data element of each VR is checked."""
+
+_IMPLICIT: Final = {
+    vr: (_kind(vr), vr.encode() + (b"\0\0" if vr in LONG_HEADER else b"")) for vr in (SHORT_HEADER | LONG_HEADER) - {"UN"}
+}
+"""The same, and what stands between tag and length in explicit VR."""
+
+
+class Walked(NamedTuple):
+    """A plain item: the offset behind it in the buffer, its canonical bytes (explicit VR, little endian, without lengths and item
+    delimiters: PS3.3 C.12.1.1.3.1.1), the number of data elements at all levels, and how lengths are written.
+    """
+
+    end: int
+    stream: bytes
+    elements: int
+    lengths: Lengths
+
+
+_Elements = Callable[["_Walk", int, int, bool], int]
+
+
+class _NotPlain(Exception):
+    """Something that has to be looked at in detail."""
+
+
+class _Walk:
+    """The pieces found so far."""
+
+    __slots__ = ("buffer", "defined", "depth", "dictionary", "elements", "parts", "undefined")
+
+    def __init__(self, buffer: bytes, depth: int, dictionary: Dictionary) -> None:
+        self.buffer = buffer
+        self.depth = depth
+        self.dictionary = dictionary
+        self.parts: list[bytes] = []
+        self.elements = 0
+        self.defined = False
+        self.undefined = False
+
+    def item(self, position: int, limit: int, elements: _Elements) -> int:
+        """The item at `position`, which must not reach beyond `limit`; returns the offset behind it."""
+        group, element, length = _PLAIN(self.buffer, position)
+        if group != 0xFFFE or element != 0xE000:
+            raise _NotPlain
+        position += 8
+        self.parts.append(_ITEM)
+        if length == UNDEFINED:
+            self.undefined = True
+            return elements(self, position, limit, True)
+        self.defined = True
+        end: int = position + length
+        if end > limit or elements(self, position, end, False) != end:
+            raise _NotPlain
+        return end
+
+    def sequence(self, position: int, length: int, limit: int, elements: _Elements) -> int:
+        """The items of a sequence, and its end; returns the offset behind it."""
+        buffer = self.buffer
+        self.depth -= 1
+        if self.depth < 0:
+            raise _NotPlain
+        if length == UNDEFINED:
+            self.undefined = True
+            while buffer[position : position + 4] == _ITEM:
+                position = self.item(position, limit, elements)
+            if _PLAIN(buffer, position) != (0xFFFE, 0xE0DD, 0):
+                raise _NotPlain
+            position += 8
+        else:
+            self.defined = True
+            end = position + length
+            if end > limit:
+                raise _NotPlain
+            while position < end:
+                position = self.item(position, end, elements)
+        self.depth += 1
+        self.parts.append(_END_OF_SEQUENCE)
+        return position
+
+
+def _explicit(walk: _Walk, position: int, limit: int, delimited: bool) -> int:
+    """The data elements of an item in explicit VR up to `limit`, or, if it is `delimited`, its end."""
+    buffer, parts, last = walk.buffer, walk.parts, _BELOW_FIRST
+    start = position  # of what has not been taken over yet
+    while position < limit:
+        group, element, code, length = _SHORT(buffer, position)
+        tag = group << 16 | element
+        kind = _KINDS.get(code)
+        if tag <= last or not element or tag in _PECULIAR or kind is None:
+            if delimited and (group, element, code, length) == (0xFFFE, 0xE00D, b"\0\0", 0):
+                parts.append(buffer[start:position])
+                position += 8
+                break
+            raise _NotPlain
+        last = tag
+        walk.elements += 1
+        if kind <= _UID:
+            position += 8 + length
+        else:
+            if length:
+                raise _NotPlain
+            (length,) = _LENGTH(buffer, position + 8)
+            if kind == _SEQUENCE:
+                parts.append(buffer[start : position + 8])
+                start = position = walk.sequence(position + 12, length, limit, _explicit)
+                continue
+            position += 12 + length
+        if length & 1 or position > limit:
+            raise _NotPlain
+        if kind and length and kind != _LONG:
+            _check(buffer, position, length, kind)
+    else:
+        if delimited:
+            raise _NotPlain
+        parts.append(buffer[start:position])
+    if last >= _BEHIND_LAST or position > limit:
+        raise _NotPlain
+    return position
+
+
+def _implicit(walk: _Walk, position: int, limit: int, delimited: bool) -> int:
+    """The same in implicit VR."""
+    buffer, parts, last, plain = walk.buffer, walk.parts, _BELOW_FIRST, walk.dictionary.plain
+    while position < limit:
+        group, element, length = _PLAIN(buffer, position)
+        tag = group << 16 | element
+        known = _IMPLICIT.get(plain.get(tag, ""))
+        if tag <= last or not element or tag in _PECULIAR or known is None:
+            if delimited and (group, element, length) == (0xFFFE, 0xE00D, 0):
+                position += 8
+                break
+            raise _NotPlain
+        last = tag
+        walk.elements += 1
+        kind, code = known
+        head = buffer[position : position + 4] + code
+        position += 8
+        if kind == _SEQUENCE:
+            parts.append(head)
+            position = walk.sequence(position, length, limit, _implicit)
+            continue
+        end = position + length
+        if length & 1 or end > limit:
+            raise _NotPlain
+        parts.append(head + (_PACK_SHORT(length) if kind <= _UID else _PACK_LONG(length)) + buffer[position:end])
+        position = end
+        if kind and length and kind != _LONG:
+            _check(buffer, position, length, kind)
+    else:
+        if delimited:
+            raise _NotPlain
+    if last >= _BEHIND_LAST or position > limit:
+        raise _NotPlain
+    return position
+
+
+def _check(buffer: bytes, end: int, length: int, kind: int) -> None:
+    """Is the value of this length that ends here in normal form?"""
+    if end > len(buffer):
+        raise error  # it has not come yet
+    if kind == _UID:
+        value = buffer[end - length : end]
+        if normal_uid(value) != value:
+            raise _NotPlain
+    elif (buffer[end - 1] == 0x20 and buffer[end - 2] in b" \0") or not buffer[end - 1]:
+        raise _NotPlain
+
+
+def walk_item(
+    buffer: bytes, position: int, form: int, *, size: int, depth: int, ended: bool, dictionary: Dictionary
+) -> Walked | bool:
+    """The item at `position` of the buffer, header included; True if more bytes are needed, False if it is not plain.
+
+    An item of more than `size` bytes, or with sequences nested more than `depth` deep, is not plain. `ended`: no bytes are to
+    come. `form` is EXPLICIT or IMPLICIT.
+    """
+    walk = _Walk(buffer, depth, dictionary)
+    limit = position + size
+    try:
+        end = walk.item(position, limit, _explicit if form == EXPLICIT else _implicit)
+    except _NotPlain:
+        return False
+    except error:  # of struct: the end of the buffer
+        return not ended and len(buffer) < limit
+    if end > len(buffer):
+        return not ended
+    lengths = Lengths.MIXED if walk.defined and walk.undefined else Lengths.DEFINED if walk.defined else Lengths.UNDEFINED
+    return Walked(end, b"".join(walk.parts), walk.elements, lengths)
