@@ -7,8 +7,6 @@ from collections.abc import AsyncGenerator, AsyncIterator, Generator
 from contextlib import AsyncExitStack, aclosing, closing
 from typing import Generic, Protocol, TypeVar
 
-import anyio
-
 from ..codec.signature.splice import Buffers
 from .io.ahead import write_behind
 from .io.holding import HeldSink, held_back
@@ -83,6 +81,8 @@ async def produce(work: Work[Result], target: Target, *, durable: bool) -> Resul
             async for buffers in certain:
                 await sink.send(buffers)
     finally:
+        import anyio
+
         with anyio.CancelScope(shield=True):
             await sink.aclose()
     return work.result()

@@ -8,8 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-import anyio
-
 from ..codec.dicom.events import IMPLICIT
 from ..codec.dicom.headers import element_header
 from ..codec.dicom.meta import GENERIC_SOP_CLASS, meta_header
@@ -195,6 +193,8 @@ async def _write(name: str, content: bytes) -> list[ThreadSink]:
             sink.abort()
             raise
         return [sink]
+    import anyio
+
     try:
         await sink.send([content])
     finally:

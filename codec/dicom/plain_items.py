@@ -9,6 +9,7 @@ plain as well, no signatures and no Pixel Data inside.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from struct import Struct, error
 from typing import Final, NamedTuple
 
@@ -18,7 +19,8 @@ from .tags import MAC_PARAMETERS_SEQUENCE, ORIGINAL_ATTRIBUTES_SEQUENCE, PIXEL_D
 from .values import normal_uid
 from .vr import LONG_HEADER, SHORT_HEADER, TEXT
 
-_SHORT: Final = Struct("<HH2sH").unpack_from
+_SHORT: Final = Struct("<H").unpack_from
+_LONG_LENGTH: Final = Struct("<HI").unpack_from
 _PLAIN: Final = Struct("<HHI").unpack_from
 _LENGTH: Final = Struct("<I").unpack_from
 _PACK_SHORT: Final = Struct("<H").pack
@@ -26,6 +28,7 @@ _PACK_LONG: Final = Struct("<I").pack
 
 _ITEM: Final = b"\xfe\xff\x00\xe0"
 _END_OF_SEQUENCE: Final = b"\xfe\xff\xdd\xe0"
+_END_OF_ITEM: Final = b"\xfe\xff\x0d\xe0\0\0\0\0"
 
 _PECULIAR: Final = frozenset({MAC_PARAMETERS_SEQUENCE, ORIGINAL_ATTRIBUTES_SEQUENCE, PIXEL_DATA})
 """Tags that somebody has to look at; those outside the two bounds below cannot be signed."""
@@ -71,10 +74,16 @@ class _NotPlain(Exception):
     """Something that has to be looked at in detail."""
 
 
+@lru_cache(maxsize=2)
+def _implicit_heads(dictionary: Dictionary) -> dict[bytes, tuple[int, int, bytes]]:
+    """What is known so far about data elements in implicit VR, by their tags."""
+    return {}
+
+
 class _Walk:
     """The pieces found so far."""
 
-    __slots__ = ("buffer", "defined", "depth", "dictionary", "elements", "parts", "undefined")
+    __slots__ = ("buffer", "defined", "depth", "dictionary", "elements", "heads", "parts", "undefined")
 
     def __init__(self, buffer: bytes, depth: int, dictionary: Dictionary) -> None:
         self.buffer = buffer
@@ -84,6 +93,18 @@ class _Walk:
         self.elements = 0
         self.defined = False
         self.undefined = False
+        self.heads = _implicit_heads(dictionary)
+
+    def implicit_head(self, head: bytes) -> tuple[int, int, bytes] | None:
+        """Tag and kind of a data element in implicit VR, and its explicit header up to the length; None if it is not plain."""
+        tag = int.from_bytes(head[:2], "little") << 16 | int.from_bytes(head[2:4], "little")
+        known = _IMPLICIT.get(self.dictionary.plain.get(tag, ""))
+        if known is None or not _is_plain(tag):
+            return None
+        if len(self.heads) >= _MOST_HEADS:
+            self.heads.clear()
+        kind, code = known
+        return self.heads.setdefault(head, (tag, kind, head + code))
 
     def item(self, position: int, limit: int, elements: _Elements) -> int:
         """The item at `position`, which must not reach beyond `limit`; returns the offset behind it."""
@@ -103,11 +124,11 @@ class _Walk:
 
     def sequence(self, position: int, length: int, limit: int, elements: _Elements) -> int:
         """The items of a sequence, and its end; returns the offset behind it."""
-        buffer = self.buffer
         self.depth -= 1
         if self.depth < 0:
             raise _NotPlain
         if length == UNDEFINED:
+            buffer = self.buffer
             self.undefined = True
             while buffer[position : position + 4] == _ITEM:
                 position = self.item(position, limit, elements)
@@ -128,28 +149,32 @@ class _Walk:
 
 def _explicit(walk: _Walk, position: int, limit: int, delimited: bool) -> int:
     """The data elements of an item in explicit VR up to `limit`, or, if it is `delimited`, its end."""
-    buffer, parts, last = walk.buffer, walk.parts, _BELOW_FIRST
+    buffer, last, count = walk.buffer, -1, 0
     start = position  # of what has not been taken over yet
+    heads = _HEADS
     while position < limit:
-        group, element, code, length = _SHORT(buffer, position)
-        tag = group << 16 | element
-        kind = _KINDS.get(code)
-        if tag <= last or not element or tag in _PECULIAR or kind is None:
-            if delimited and (group, element, code, length) == (0xFFFE, 0xE00D, b"\0\0", 0):
-                parts.append(buffer[start:position])
-                position += 8
-                break
+        head = buffer[position : position + 6]
+        known = heads.get(head) or _head(head)
+        if known is None:
+            if not delimited or buffer[position : position + 8] != _END_OF_ITEM:
+                raise _NotPlain if len(buffer) - position >= 8 else error
+            walk.parts.append(buffer[start:position])
+            position += 8
+            break
+        tag, kind = known
+        if tag <= last:
             raise _NotPlain
         last = tag
-        walk.elements += 1
+        count += 1
         if kind <= _UID:
+            (length,) = _SHORT(buffer, position + 6)
             position += 8 + length
         else:
-            if length:
+            reserved, length = _LONG_LENGTH(buffer, position + 6)
+            if reserved:
                 raise _NotPlain
-            (length,) = _LENGTH(buffer, position + 8)
             if kind == _SEQUENCE:
-                parts.append(buffer[start : position + 8])
+                walk.parts.append(buffer[start : position + 8])
                 start = position = walk.sequence(position + 12, length, limit, _explicit)
                 continue
             position += 12 + length
@@ -160,45 +185,73 @@ def _explicit(walk: _Walk, position: int, limit: int, delimited: bool) -> int:
     else:
         if delimited:
             raise _NotPlain
-        parts.append(buffer[start:position])
-    if last >= _BEHIND_LAST or position > limit:
+        walk.parts.append(buffer[start:position])
+    if position > limit:
         raise _NotPlain
+    walk.elements += count
     return position
+
+
+_HEADS: Final[dict[bytes, tuple[int, int]]] = {}
+"""Tag and kind by what a data element in explicit VR begins with, for those seen so far that can be plain."""
+
+_MOST_HEADS: Final = 4096
+
+
+def _head(head: bytes) -> tuple[int, int] | None:
+    """Tag and kind of a data element in explicit VR, None if it is not plain."""
+    kind = _KINDS.get(head[4:])
+    tag = int.from_bytes(head[:2], "little") << 16 | int.from_bytes(head[2:4], "little")
+    if kind is None or not _is_plain(tag):
+        return None
+    if len(_HEADS) >= _MOST_HEADS:
+        _HEADS.clear()
+    return _HEADS.setdefault(head, (tag, kind))
+
+
+def _is_plain(tag: int) -> bool:
+    """Whether nobody has to look at a data element because of its tag."""
+    return _BELOW_FIRST < tag < _BEHIND_LAST and bool(tag & 0xFFFF) and tag not in _PECULIAR
 
 
 def _implicit(walk: _Walk, position: int, limit: int, delimited: bool) -> int:
     """The same in implicit VR."""
-    buffer, parts, last, plain = walk.buffer, walk.parts, _BELOW_FIRST, walk.dictionary.plain
+    buffer, parts, last, count = walk.buffer, walk.parts, -1, 0
+    heads = walk.heads
     while position < limit:
-        group, element, length = _PLAIN(buffer, position)
-        tag = group << 16 | element
-        known = _IMPLICIT.get(plain.get(tag, ""))
-        if tag <= last or not element or tag in _PECULIAR or known is None:
-            if delimited and (group, element, length) == (0xFFFE, 0xE00D, 0):
-                position += 8
-                break
+        head = buffer[position : position + 4]
+        known = heads.get(head)
+        if known is None:
+            known = walk.implicit_head(head)
+        if known is None:
+            if not delimited or buffer[position : position + 8] != _END_OF_ITEM:
+                raise _NotPlain if len(buffer) - position >= 8 else error
+            position += 8
+            break
+        tag, kind, start = known
+        if tag <= last:
             raise _NotPlain
         last = tag
-        walk.elements += 1
-        kind, code = known
-        head = buffer[position : position + 4] + code
+        count += 1
+        (length,) = _LENGTH(buffer, position + 4)
         position += 8
         if kind == _SEQUENCE:
-            parts.append(head)
+            parts.append(start)
             position = walk.sequence(position, length, limit, _implicit)
             continue
         end = position + length
         if length & 1 or end > limit:
             raise _NotPlain
-        parts.append(head + (_PACK_SHORT(length) if kind <= _UID else _PACK_LONG(length)) + buffer[position:end])
+        parts.append(start + (_PACK_SHORT(length) if kind <= _UID else _PACK_LONG(length)) + buffer[position:end])
         position = end
         if kind and length and kind != _LONG:
             _check(buffer, position, length, kind)
     else:
         if delimited:
             raise _NotPlain
-    if last >= _BEHIND_LAST or position > limit:
+    if position > limit:
         raise _NotPlain
+    walk.elements += count
     return position
 
 

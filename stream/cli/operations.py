@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import stat
 from collections.abc import AsyncIterator, Callable, Coroutine
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,7 @@ from .option_table import (
     PURPOSE,
     READ,
     READ_SYNTAX,
+    TIMESTAMP,
     TIMESTAMP_POLICY,
     UNKNOWN,
     WRITE_SYNTAX,
@@ -37,38 +39,83 @@ if TYPE_CHECKING:
 
 
 def carry_out(job: Job) -> ExitCode:
-    """Run the operation of a job in an event loop. Errors of the library are reported, others passed on."""
-    import anyio  # not needed for anything that ends earlier
-
+    """Run the operation of a job, in an event loop if it may have to wait. Errors of the library are reported."""
     operation = OPERATIONS[job.evaluation.option(COMMAND).long]
     try:
+        if not _may_wait(job):
+            from .. import run_inline
+
+            return run_inline(operation(job))
+        import anyio
+
         return anyio.run(partial(operation, job))
     except errors.Error as error:
         return report_failure(error, job)
 
 
-async def _verify(job: Job) -> ExitCode:
-    from .. import Profile, TimestampPolicy, Trust, verify
+def _may_wait(job: Job) -> bool:
+    """Whether an operation reads or writes something else than files, or asks somebody."""
+    evaluation = job.evaluation
+    names = [job.source, job.target, *evaluation.values(TIMESTAMP), *evaluation.values(COMMAND)]
+    if messages.STANDARD_STREAM in (job.source, job.target) or timestamping.authority_urls(evaluation):
+        return True
+    return any(map(_is_special, names))
+
+
+def _is_special(name: str) -> bool:
+    """True for pipes, devices and the like; a file that does not exist is none of them."""
+    try:
+        return not stat.S_ISREG(os.stat(name).st_mode)
+    except (OSError, ValueError):
+        return False
+
+
+def verification_options(job: Job) -> dict[str, Any]:
+    """What the options ask of a verification, as parameters of `verify`."""
+    from .. import Profile, TimestampPolicy, Trust
 
     policy = job.evaluation.setting(POLICY)
-    report = await verify(
-        _source(job),
-        trust=job.trust or Trust.NONE,
-        require_signature=bool(policy),
-        require_profile=Profile[policy] if policy in Profile.__members__ else None,
-        stream_format=_stream_format(job),
-        read=_read_options(job),
-        timestamps=TimestampPolicy[job.evaluation.setting(TIMESTAMP_POLICY)],
-        timestamp_rules=timestamping.verification_rules(job.evaluation),
-    )
+    return {
+        "trust": job.trust or Trust.NONE,
+        "require_signature": bool(policy),
+        "require_profile": Profile[policy] if policy in Profile.__members__ else None,
+        "stream_format": _stream_format(job),
+        "read": _read_options(job),
+        "timestamps": TimestampPolicy[job.evaluation.setting(TIMESTAMP_POLICY)],
+        "timestamp_rules": timestamping.verification_rules(job.evaluation),
+    }
+
+
+async def _verify(job: Job) -> ExitCode:
+    from .. import verify
+
+    report = await verify(_source(job), **verification_options(job))
     log.COMMAND.info(messages.VERIFYING)
     for level, text in listing.lines(report, job.dictionary, details=log.shows(logging.INFO)):
         log.COMMAND.log(level, text)
     return listing.exit_code(report)
 
 
+def signing_options(job: Job) -> dict[str, Any]:
+    """What the options ask of a new signature, as parameters of `sign`."""
+    from .. import Profile
+
+    evaluation = job.evaluation
+    return {
+        "location": job.location,
+        "mac_algorithm": evaluation.setting(MAC),
+        "tags": job.tags,
+        "profile": Profile[evaluation.setting(PROFILE)],
+        "purpose": purpose_code(evaluation.values(PURPOSE)[0]) if evaluation.setting(PURPOSE) else None,
+        "stream_format": _stream_format(job),
+        "transfer_syntax": evaluation.setting(WRITE_SYNTAX) or None,
+        "undefined_lengths": evaluation.setting(LENGTHS) == "undefined",
+        "read": _read_options(job),
+    }
+
+
 async def _sign(job: Job) -> ExitCode:
-    from .. import Profile, sign
+    from .. import sign
 
     evaluation = job.evaluation
     async with _stamper(job) as stamper:
@@ -76,17 +123,9 @@ async def _sign(job: Job) -> ExitCode:
             _source(job),
             _target(job),
             signer=partial(_load_signer, evaluation),
-            location=job.location,
-            mac_algorithm=evaluation.setting(MAC),
-            tags=job.tags,
-            profile=Profile[evaluation.setting(PROFILE)],
-            purpose=purpose_code(evaluation.values(PURPOSE)[0]) if evaluation.setting(PURPOSE) else None,
-            stream_format=_stream_format(job),
-            transfer_syntax=evaluation.setting(WRITE_SYNTAX) or None,
-            undefined_lengths=evaluation.setting(LENGTHS) == "undefined",
             timestamp=stamper,
             dump=evaluation.single("--dump"),
-            read=_read_options(job),
+            **signing_options(job),
         )
     return ExitCode.OK
 
@@ -210,10 +249,11 @@ async def _load_signer(evaluation: Evaluation) -> Signer:
     key, certificate = evaluation.key_files
     encoding = Encoding[evaluation.setting(ENCODING)]
     # in this thread: an interrupt has to reach the prompt
-    return KeySigner.load(key, certificate, password=_password(evaluation), encoding=encoding)
+    return KeySigner.load(key, certificate, password=password_of(evaluation), encoding=encoding)
 
 
-def _password(evaluation: Evaluation) -> bytes | Callable[[], bytes]:
+def password_of(evaluation: Evaluation) -> bytes | Callable[[], bytes]:
+    """The password of the private key, or what asks for it."""
     setting = evaluation.setting(PASSWORD)
     if setting == "ask":
         return passwords.ask

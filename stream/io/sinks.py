@@ -12,8 +12,6 @@ import sys
 from collections.abc import Sequence
 from typing import IO, Any, Protocol, runtime_checkable
 
-import anyio
-
 from ...codec.errors import SinkError
 from .sources import reopen_nonblocking
 from .threads import run_in_thread
@@ -260,6 +258,8 @@ class PipeSink:
         self._descriptor, self._reopened = (descriptor, True) if owned else reopen_nonblocking(descriptor, os.O_WRONLY)
 
     async def send(self, buffers: Buffers) -> None:
+        import anyio
+
         data = memoryview(b"".join(buffers))
         try:
             while data:
@@ -299,6 +299,8 @@ class StandardFileSink:
 
 async def _open_named_pipe(path: str) -> PipeSink:
     """Wait for a reader without blocking a thread, so that it can be cancelled."""
+    import anyio
+
     while True:
         try:
             return PipeSink(os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC), path, owned=True)

@@ -17,9 +17,6 @@ import threading
 from collections.abc import AsyncIterable, AsyncIterator
 from typing import IO, Any, Protocol, runtime_checkable
 
-import anyio
-import anyio.to_thread
-
 from ...codec.errors import SourceError
 from .threads import run_in_thread
 
@@ -153,6 +150,8 @@ class FileObjectBlocks:
         try:
             if self._asynchronous:
                 return bytes(await self._file.read(BLOCK))
+            import anyio.to_thread
+
             return bytes(await anyio.to_thread.run_sync(self._file.read, BLOCK, abandon_on_cancel=True))
         except OSError as error:
             raise _failed(error, self.name) from error
@@ -194,6 +193,8 @@ class ReceiveBlocks:
         self._stream = stream
 
     async def next(self) -> bytes:
+        import anyio
+
         while True:
             try:
                 block = await self._stream.receive()
@@ -220,6 +221,8 @@ class PipeBlocks:
             self._original = descriptor
 
     async def next(self) -> bytes:
+        import anyio
+
         pieces: list[bytes] = []
         size = 0
         while size < BLOCK:
@@ -329,5 +332,7 @@ async def close_source(opened: RandomAccess | Blocks) -> None:
     if isinstance(opened, RandomAccess):
         opened.close()
     else:
+        import anyio
+
         with anyio.CancelScope(shield=True):
             await opened.aclose()

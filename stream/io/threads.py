@@ -2,22 +2,34 @@
 
 Cancel scopes (anyio, trio) wait for a thread. asyncio's own cancellation does not: `asyncio.timeout`, `wait_for`, `Task.cancel`
 and Ctrl-C end the task while its thread goes on, writing to descriptors that are being closed.
+
+What never has to wait, such as an operation from file to file, can do without threads and without an event loop: `run_inline`.
+anyio is imported where it is used, so that this costs nothing: an event loop takes longer to import than to sign a small file.
 """
 
 from __future__ import annotations
 
+import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from functools import partial
-from typing import Generic, TypeVar
-
-import anyio
-import anyio.from_thread
-import anyio.to_thread
+from types import FrameType
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 _POLL = 0.002
-_current = threading.local()
+
+
+class _State(threading.local):
+    """What this thread does: a job of a task, or a coroutine without an event loop."""
+
+    job: _Job[Any] | None = None
+    inline: bool = False
+    interrupted: bool = False
+
+
+_current = _State()
 
 
 class _Abandoned(BaseException):
@@ -51,6 +63,8 @@ class _Job(Generic[T]):
 
     async def stop(self) -> None:
         """Make the thread end, and wait for that whatever happens."""
+        import anyio
+
         with self._lock:
             self.cancelled = True
             begun = self._begun
@@ -67,6 +81,10 @@ async def run_in_thread(function: Callable[..., T], *arguments: object, discard:
 
     `discard` gets a result that the cancelled task will not see.
     """
+    if _current.inline:
+        return function(*arguments)
+    import anyio.to_thread
+
     job = _Job[T](partial(function, *arguments))
     try:
         return await anyio.to_thread.run_sync(job.run)
@@ -79,7 +97,51 @@ async def run_in_thread(function: Callable[..., T], *arguments: object, discard:
 
 def check_cancelled() -> None:
     """In the thread: leave with an exception if the calling task has been cancelled."""
+    if _current.inline:
+        if _current.interrupted:
+            raise KeyboardInterrupt
+        return
+    import anyio.from_thread
+
     anyio.from_thread.check_cancelled()
-    job: _Job[object] | None = getattr(_current, "job", None)
+    job = _current.job
     if job is not None and job.cancelled:
         raise _Abandoned
+
+
+def run_inline(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine that never has to wait, in this thread; `run_in_thread` calls functions directly.
+
+    In the main thread an interrupt (SIGINT) ends it with KeyboardInterrupt where it looks for cancellation. Raises RuntimeError
+    if it waits all the same.
+    """
+    with _interruptible():
+        _current.inline, _current.interrupted = True, False
+        try:
+            coroutine.send(None)
+        except StopIteration as done:
+            result: T = done.value
+            return result
+        finally:
+            _current.inline = False
+            coroutine.close()
+    raise RuntimeError("this operation has to wait for something")
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Note an interrupt instead of raising it anywhere; a second one is raised."""
+    handler = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or handler is not signal.default_int_handler:
+        yield
+        return
+
+    def note(number: int, frame: FrameType | None) -> None:
+        _current.interrupted = True
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
