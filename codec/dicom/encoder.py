@@ -32,6 +32,7 @@ from .events import (
 )
 from .headers import element_header, item_end, item_header, sequence_end
 from .parser import expanded
+from .plain_items import Recoder
 from .syntaxes import TransferSyntax
 from .tags import PIXEL_DATA
 from .values import Swapper, is_padded, normal_value, swapped
@@ -162,6 +163,7 @@ class DatasetEncoder:
         self._pad = b""
         self._owed = 0  # bytes of values that have begun and are still to come
         self._swapper: Swapper | None = None
+        self._plain: Recoder | None = None
         self.size = 0
         self._handlers: dict[type[Any], Callable[[Any], None]] = {
             Element: self._element,
@@ -364,14 +366,24 @@ class DatasetEncoder:
         self._close(sequence_end(self._form))
 
     def _plain_item(self, event: PlainItem) -> None:
-        if event.form == self._form and event.lengths is (Lengths.UNDEFINED if self._undefined else Lengths.DEFINED):
+        wanted = Lengths.UNDEFINED if self._undefined else Lengths.DEFINED
+        if event.form == self._form and event.lengths is wanted:
             self._emit(event.raw)
-            return
-        lengths = LengthTable()  # an item this small is measured where it is written
-        for measure in (True, False):
-            encoder = DatasetEncoder(self._form, lengths, undefined=self._undefined, measure=measure)
-            encoder.feed_all(expanded(event))
-        self._emit(b"".join(encoder.take()))
+        elif event.form == self._form and self._measure and event.lengths is not Lengths.MIXED:
+            self.size += len(event.raw) + (event.containers if self._undefined else -event.containers) * _DELIMITER
+        elif not self._big:
+            self._emit(self._recoder(event).recoded(event.raw, event.form))
+        else:
+            lengths = LengthTable()  # an item this small is measured where it is written
+            for measure in (True, False):
+                encoder = DatasetEncoder(self._form, lengths, undefined=self._undefined, measure=measure)
+                encoder.feed_all(expanded(event))
+            self._emit(b"".join(encoder.take()))
+
+    def _recoder(self, event: PlainItem) -> Recoder:
+        if self._plain is None:
+            self._plain = Recoder(self._form, event.options.dictionary, undefined=self._undefined)
+        return self._plain
 
     # ------------------------------------------------------------------ fragments
 

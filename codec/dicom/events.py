@@ -136,7 +136,8 @@ class PlainItem(NamedTuple):
     """A whole item with everything in it, in normal form, instead of the events from ItemStart to ItemEnd.
 
     Only a parser that is asked for them reports plain items. `stream` is its part of the MAC byte stream in explicit VR little
-    endian, `elements` the number of data elements at all levels, `options` those of the parser; `form` is that of its content.
+    endian; `elements` and `containers` are the numbers of data elements and of items and sequences at all levels, `options` those
+    of the parser; `form` is that of its content.
     """
 
     raw: bytes
@@ -145,6 +146,7 @@ class PlainItem(NamedTuple):
     form: int
     stream: bytes
     elements: int
+    containers: int
     lengths: Lengths
     options: ReadOptions
 

@@ -447,12 +447,11 @@ class Parser:
         walked = walk_item(buffer, position, frame.form, size=size, depth=depth, ended=self._ended, dictionary=self._dictionary)
         if isinstance(walked, bool):
             return walked
-        end, stream, elements, lengths = walked
+        end, stream, elements, containers, lengths = walked
         frame.index += 1
         self._position = end
-        return PlainItem(
-            buffer[position:end], self._base + position, frame.index, frame.form, stream, elements, lengths, self._options
-        )
+        raw, offset, options = buffer[position:end], self._base + position, self._options
+        return PlainItem(raw, offset, frame.index, frame.form, stream, elements, containers, lengths, options)
 
     def _run_fragment(self, frame: _Frame) -> Iterator[Event | None]:
         while (header := self._plain_header(frame)) is None:

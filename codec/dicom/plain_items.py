@@ -28,6 +28,8 @@ _PACK_LONG: Final = Struct("<I").pack
 
 _ITEM: Final = b"\xfe\xff\x00\xe0"
 _END_OF_SEQUENCE: Final = b"\xfe\xff\xdd\xe0"
+_NO_LENGTH: Final = b"\xff\xff\xff\xff"
+_SEQUENCE_DELIMITER: Final = _END_OF_SEQUENCE + b"\0\0\0\0"
 _END_OF_ITEM: Final = b"\xfe\xff\x0d\xe0\0\0\0\0"
 
 _PECULIAR: Final = frozenset({MAC_PARAMETERS_SEQUENCE, ORIGINAL_ATTRIBUTES_SEQUENCE, PIXEL_DATA})
@@ -58,12 +60,14 @@ _IMPLICIT: Final = {
 
 class Walked(NamedTuple):
     """A plain item: the offset behind it in the buffer, its canonical bytes (explicit VR, little endian, without lengths and item
-    delimiters: PS3.3 C.12.1.1.3.1.1), the number of data elements at all levels, and how lengths are written.
+    delimiters: PS3.3 C.12.1.1.3.1.1), the numbers of data elements and of items and sequences at all levels, and how lengths are
+    written.
     """
 
     end: int
     stream: bytes
     elements: int
+    containers: int
     lengths: Lengths
 
 
@@ -83,7 +87,7 @@ def _implicit_heads(dictionary: Dictionary) -> dict[bytes, tuple[int, int, bytes
 class _Walk:
     """The pieces found so far."""
 
-    __slots__ = ("buffer", "defined", "depth", "dictionary", "elements", "heads", "parts", "undefined")
+    __slots__ = ("buffer", "containers", "defined", "depth", "dictionary", "elements", "heads", "parts", "undefined")
 
     def __init__(self, buffer: bytes, depth: int, dictionary: Dictionary) -> None:
         self.buffer = buffer
@@ -91,6 +95,7 @@ class _Walk:
         self.dictionary = dictionary
         self.parts: list[bytes] = []
         self.elements = 0
+        self.containers = 0
         self.defined = False
         self.undefined = False
         self.heads = _implicit_heads(dictionary)
@@ -112,6 +117,7 @@ class _Walk:
         if group != 0xFFFE or element != 0xE000:
             raise _NotPlain
         position += 8
+        self.containers += 1
         self.parts.append(_ITEM)
         if length == UNDEFINED:
             self.undefined = True
@@ -143,6 +149,7 @@ class _Walk:
             while position < end:
                 position = self.item(position, end, elements)
         self.depth += 1
+        self.containers += 1
         self.parts.append(_END_OF_SEQUENCE)
         return position
 
@@ -286,4 +293,79 @@ def walk_item(
     if end > len(buffer):
         return not ended
     lengths = Lengths.MIXED if walk.defined and walk.undefined else Lengths.DEFINED if walk.defined else Lengths.UNDEFINED
-    return Walked(end, b"".join(walk.parts), walk.elements, lengths)
+    return Walked(end, b"".join(walk.parts), walk.elements, walk.containers, lengths)
+
+
+class Recoder:
+    """Writes plain items in another way: `form` is EXPLICIT or IMPLICIT, `undefined` asks for delimiters instead of lengths."""
+
+    def __init__(self, form: int, dictionary: Dictionary, *, undefined: bool) -> None:
+        self._form = form
+        self._heads = _implicit_heads(dictionary)
+        self._undefined = undefined
+
+    def recoded(self, raw: bytes, form: int) -> bytes:
+        """A plain item, header included, that is in `form`."""
+        return self._item(raw, 0, form)[0]
+
+    def _item(self, raw: bytes, position: int, form: int) -> tuple[bytes, int]:
+        """The item at `position`, and the offset behind it."""
+        (length,) = _LENGTH(raw, position + 4)
+        position += 8
+        end = len(raw) if length == UNDEFINED else position + length
+        content, position = self._elements(raw, position, end, form)
+        if length == UNDEFINED:
+            position += 8
+        if self._undefined:
+            return b"".join((_ITEM, _NO_LENGTH, content, _END_OF_ITEM)), position
+        return b"".join((_ITEM, _PACK_LONG(len(content)), content)), position
+
+    def _elements(self, raw: bytes, position: int, end: int, form: int) -> tuple[bytes, int]:
+        """The data elements up to `end` or the end of the item."""
+        parts: list[bytes] = []
+        same = form == self._form
+        start = position  # of what is taken over as it is
+        while position < end and raw[position : position + 4] != _END_OF_ITEM[:4]:
+            kind, size, length = self._header(raw, position, form)
+            if kind == _SEQUENCE or not same:
+                parts.append(raw[start:position])
+                parts.append(self._start(raw, position, kind, form, length))
+            position += size
+            if kind == _SEQUENCE:
+                content, position = self._items(raw, position, length, form)
+                parts += (_NO_LENGTH, content, _SEQUENCE_DELIMITER) if self._undefined else (_PACK_LONG(len(content)), content)
+                start = position
+                continue
+            if not same:
+                start = position
+            position += length
+        parts.append(raw[start:position])
+        return b"".join(parts), position
+
+    def _header(self, raw: bytes, position: int, form: int) -> tuple[int, int, int]:
+        """Kind, size of the header and length of a data element."""
+        if form != EXPLICIT:
+            return self._heads[raw[position : position + 4]][1], 8, _LENGTH(raw, position + 4)[0]
+        kind = _KINDS[raw[position + 4 : position + 6]]
+        if kind <= _UID:
+            return kind, 8, _SHORT(raw, position + 6)[0]
+        return kind, 12, _LENGTH(raw, position + 8)[0]
+
+    def _start(self, raw: bytes, position: int, kind: int, form: int, length: int) -> bytes:
+        """The header of a data element; that of a sequence up to its length."""
+        tag = raw[position : position + 4]
+        if self._form != EXPLICIT:
+            return tag if kind == _SEQUENCE else tag + _PACK_LONG(length)
+        start = raw[position : position + (8 if kind > _UID else 6)] if form == EXPLICIT else self._heads[tag][2]
+        if kind == _SEQUENCE:
+            return start
+        return start + (_PACK_SHORT(length) if kind <= _UID else _PACK_LONG(length))
+
+    def _items(self, raw: bytes, position: int, length: int, form: int) -> tuple[bytes, int]:
+        """The items of a sequence, and the offset behind it."""
+        parts: list[bytes] = []
+        end = len(raw) if length == UNDEFINED else position + length
+        while position < end and raw[position : position + 4] == _ITEM:
+            item, position = self._item(raw, position, form)
+            parts.append(item)
+        return b"".join(parts), position + 8 if length == UNDEFINED else position
