@@ -29,9 +29,10 @@ from .events import (
     SequenceStart,
     ValueChunk,
     ValueStart,
+    WholeFragments,
 )
 from .headers import element_header, item_end, item_header, sequence_end
-from .parser import expanded
+from .parser import expanded, single_fragments
 from .plain_items import Recoder
 from .syntaxes import TransferSyntax
 from .tags import PIXEL_DATA
@@ -176,6 +177,7 @@ class DatasetEncoder:
             PlainItem: self._plain_item,
             FragmentsStart: self._fragments_start,
             FragmentStart: self._fragment_start,
+            WholeFragments: self._whole_fragments,
             FragmentsEnd: self._fragments_end,
         }
 
@@ -397,6 +399,12 @@ class DatasetEncoder:
         length = event.length + len(self._pad)
         self._emit(item_header(self._form, length))
         self._promise(length)
+
+    def _whole_fragments(self, event: WholeFragments) -> None:
+        if self._form == EXPLICIT:
+            self._emit(event.raw)
+        else:
+            self.feed_all(single_fragments(event))
 
     def _fragments_end(self, _: FragmentsEnd) -> None:
         self._emit(sequence_end(self._form))

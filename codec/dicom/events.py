@@ -170,6 +170,18 @@ class FragmentStart(NamedTuple):
     length: int
 
 
+class WholeFragments(NamedTuple):
+    """Consecutive fragments of even length as they lie in a block, instead of FragmentStart and ValueChunk for each.
+
+    Only a parser that is asked for plain items reports them. `number` is that of the first one; `raw` is a view, see ValueChunk.
+    """
+
+    raw: bytes | memoryview
+    offset: int
+    number: int
+    lengths: tuple[int, ...]
+
+
 class FragmentsEnd(NamedTuple):
     """Sequence Delimitation Item of encapsulated Pixel Data."""
 
@@ -206,6 +218,7 @@ Event = (
     | PlainItem
     | FragmentsStart
     | FragmentStart
+    | WholeFragments
     | FragmentsEnd
     | Anomaly
     | End

@@ -15,6 +15,7 @@ small value wait in the parser; values above `Limits.inline` bytes are passed on
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
+from struct import Struct
 
 from ..errors import BadStructure, EmptyInput, FormatError, LimitExceeded, MetaHeaderMissing, NotDicom, Truncated
 from . import syntaxes
@@ -43,6 +44,7 @@ from .events import (
     SequenceStart,
     ValueChunk,
     ValueStart,
+    WholeFragments,
 )
 from .headers import Header, read_header, read_plain_header
 from .inflate import Inflater
@@ -63,6 +65,7 @@ from .tags import text as tag_text
 from .vr import TEXT
 
 _NEVER = 1 << 63
+_FRAGMENT = Struct("<HHI").unpack_from
 
 _PECULIAR = frozenset({MAC_PARAMETERS_SEQUENCE, DIGITAL_SIGNATURES_SEQUENCE, ORIGINAL_ATTRIBUTES_SEQUENCE})
 """Sequences in which every detail may matter."""
@@ -94,7 +97,8 @@ class Parser:
     """See the module. After `feed`, iterate over `events()` until it ends before feeding again.
 
     With `plain_items`, items in which there is nothing to look at are reported as one PlainItem each; never those of a MAC
-    Parameters, Digital Signatures or Original Attributes Sequence. Which ones does not depend on the blocks.
+    Parameters, Digital Signatures or Original Attributes Sequence. Which ones does not depend on the blocks. Fragments that lie
+    in one block are reported together, as WholeFragments.
     """
 
     def __init__(
@@ -453,7 +457,27 @@ class Parser:
         raw, offset, options = buffer[position:end], self._base + position, self._options
         return PlainItem(raw, offset, frame.index, frame.form, stream, elements, containers, lengths, options)
 
+    def _whole_fragments(self, frame: _Frame) -> WholeFragments | None:
+        """The fragments that begin here and lie in the buffer, up to the first one that is odd, or None."""
+        buffer, start, lengths = self._buffer, self._position, []
+        position, end = start, min(len(self._buffer), frame.limit - self._base)
+        while position + 8 <= end:
+            group, element, length = _FRAGMENT(buffer, position)
+            behind = position + 8 + length
+            if group != 0xFFFE or element != 0xE000 or length & 1 or behind > end:
+                break
+            position = behind
+            lengths.append(length)
+        if not lengths:
+            return None
+        self._position = position
+        number = frame.index + 1
+        frame.index += len(lengths)
+        return WholeFragments(self._view[start:position], self._base + start, number, tuple(lengths))
+
     def _run_fragment(self, frame: _Frame) -> Iterator[Event | None]:
+        if frame.plain and (whole := self._whole_fragments(frame)) is not None:
+            yield whole
         while (header := self._plain_header(frame)) is None:
             if self._ended:
                 raise self._truncated("the input ends inside encapsulated Pixel Data")
@@ -581,7 +605,9 @@ class Parser:
             yield Anomaly(b"", self.offset, AnomalyCode.PIXEL_VR, tag)
         offset = self.offset
         raw = self._take(size)
-        self._stack.append(_Frame(True, _NEVER, frame.limit, frame.form, tag))
+        inner = _Frame(True, _NEVER, frame.limit, frame.form, tag)
+        inner.plain = self._plain_items and frame.form == EXPLICIT
+        self._stack.append(inner)
         self._fragments = True
         yield FragmentsStart(raw, offset, tag, vr, form)
 
@@ -621,3 +647,15 @@ def expanded(item: PlainItem) -> Iterator[Event]:
         if type(event) is not End:
             yield event
     yield ItemEnd(raw[8 + len(content) :], offset + 8 + len(content))
+
+
+def single_fragments(event: WholeFragments) -> Iterator[FragmentStart | ValueChunk]:
+    """The events that whole fragments stand for."""
+    raw, offset, number, lengths = event
+    position = 0
+    for index, length in enumerate(lengths, number):
+        yield FragmentStart(bytes(raw[position : position + 8]), offset + position, index, length)
+        position += 8
+        if length:
+            yield ValueChunk(raw[position : position + length], offset + position, True)
+        position += length

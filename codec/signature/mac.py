@@ -12,7 +12,7 @@ equal, nearly all, cost one digest.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from .algorithms import Digest, new_digest
 
@@ -21,6 +21,9 @@ BUFFER_SIZE = 16384
 
 _UNFOLLOWED = 1 << 63
 """Room of a form that does not follow the buffer: it never ends."""
+
+_ITEM_TAG = 4
+"""Bytes of the tag in front of a fragment."""
 
 _COLLECT = 1 << 16
 _DIRECT = 1 << 12
@@ -222,6 +225,21 @@ class Mac:
                 form.room -= size
                 form.write(data)
         return True
+
+    def put_fragments(self, data: bytes, lengths: Iterable[int]) -> None:
+        """Append fragments, each with its item tag, around which there is at most one sequence: nothing of them is left out."""
+        for form in self._forms:
+            form.write(data)
+            room = form.room
+            if room >= _UNFOLLOWED // 2:
+                continue
+            for length in lengths:  # as `advance` does it for the tag and then for the value
+                room = (room if room >= _ITEM_TAG else BUFFER_SIZE) - _ITEM_TAG
+                if length <= room:
+                    room -= length
+                else:
+                    room = BUFFER_SIZE - 1 - (length - room - 1) % BUFFER_SIZE
+            form.room = room
 
     def end_sequence(self, data: bytes, depth: int, where: Callable[[], str]) -> None:
         """Append the end tag of a sequence around which there are `depth` others."""

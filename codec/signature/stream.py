@@ -24,9 +24,10 @@ from ..dicom.events import (
     SequenceStart,
     ValueChunk,
     ValueStart,
+    WholeFragments,
 )
 from ..dicom.headers import element_header, tag_bytes
-from ..dicom.parser import expanded
+from ..dicom.parser import expanded, single_fragments
 from ..dicom.tags import ITEM, PIXEL_DATA, SEQUENCE_DELIMITATION
 from ..dicom.tags import text as tag_text
 from ..dicom.values import Swapper, is_padded, legacy_text, normal_text, normal_uid, normal_value, swapped
@@ -71,6 +72,7 @@ class StreamEncoder:
             PlainItem: self._plain_item,
             FragmentsStart: self._fragments_start,
             FragmentStart: self._fragment_start,
+            WholeFragments: self._whole_fragments,
             FragmentsEnd: self._fragments_end,
         }
 
@@ -259,6 +261,22 @@ class StreamEncoder:
             self._put(self._item + length, 8, 12, self._depth)
         else:
             self._put(self._item, 4, 4, self._depth)
+
+    def _whole_fragments(self, event: WholeFragments) -> None:
+        if self._skip_value or not self._active or self._omit >= 0:
+            return
+        if self._old_format or self._kind != EXPLICIT or self._depth > 1:
+            for part in single_fragments(event):
+                self.feed(part)
+            return
+        raw, position = memoryview(event.raw), 0
+        pieces: list[bytes | memoryview] = []
+        for length in event.lengths:
+            position += 8 + length
+            pieces += (self._item, raw[position - length : position])
+        data = b"".join(pieces)
+        for mac in self._active:
+            mac.put_fragments(data, event.lengths)
 
     def _fragments_end(self, event: FragmentsEnd) -> None:
         if not self._skip_value:

@@ -118,11 +118,14 @@ async def _sign(job: Job) -> ExitCode:
     from .. import sign
 
     evaluation = job.evaluation
+    signer: Signer | Callable[[], Coroutine[Any, Any, Signer]] = partial(_load_signer, evaluation)
+    if job.tags is not None and job.source == messages.STANDARD_STREAM and _is_special("/dev/stdin"):
+        signer = await _load_signer(evaluation)  # what is to be signed is known: it can be signed while it passes
     async with _stamper(job) as stamper:
         await sign(
             _source(job),
             _target(job),
-            signer=partial(_load_signer, evaluation),
+            signer=signer,
             timestamp=stamper,
             dump=evaluation.single("--dump"),
             **signing_options(job),

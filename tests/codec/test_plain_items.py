@@ -20,9 +20,10 @@ from dcmsign.codec.dicom.events import (
     PlainItem,
     SequenceEnd,
     SequenceStart,
+    WholeFragments,
 )
 from dcmsign.codec.dicom.options import DEFAULT_LIMITS, READ_AS_FOUND, Limits, ReadOptions
-from dcmsign.codec.dicom.parser import Parser, expanded
+from dcmsign.codec.dicom.parser import Parser, expanded, single_fragments
 from dcmsign.codec.errors import FormatError
 from dcmsign.codec.signature import mac
 from dcmsign.codec.signature.finder import SignatureFinder
@@ -48,14 +49,23 @@ def read(
     options: ReadOptions = READ_AS_FOUND,
     limits: Limits = DEFAULT_LIMITS,
 ) -> list[Event]:
-    """All events of an input, plain items as one."""
-    return reading.merged(reading.drive(Parser(options, limits, plain_items=True), (data,) if blocks is None else blocks))
+    """All events of an input, plain items as one, but for the division of fragments, which is that of the blocks."""
+    return list(reading.drive(Parser(options, limits, plain_items=True), (data,) if blocks is None else blocks))
+
+
+def whole(events: Iterable[Event]) -> list[Event]:
+    """The events with plain items as they are, but single fragments and merged values."""
+    return reading.merged(
+        part for event in events for part in (single_fragments(event) if isinstance(event, WholeFragments) else (event,))
+    )
 
 
 def in_detail(events: Iterable[Event]) -> Iterator[Event]:
     for event in events:
         if isinstance(event, PlainItem):
             yield from expanded(event)
+        elif isinstance(event, WholeFragments):
+            yield from single_fragments(event)
         else:
             yield event
 
@@ -66,7 +76,7 @@ def outcome(data: bytes, blocks: Iterable[bytes], limits: Limits, *, plain_items
     found: list[Event] = []
     try:
         for event in reading.drive(parser, blocks):
-            found += expanded(event) if isinstance(event, PlainItem) else (event,)
+            found += in_detail((event,))
     except FormatError as error:
         return found, (type(error), str(error))
     return found, None
@@ -77,11 +87,11 @@ def test_same_events(case: tuple[Nodes, str, bool], cuts: list[int], limits: Lim
     tree, form, deflated = case
     data = builder.file(tree, form, deflated=deflated)
     ordinary = reading.read(data, limits=limits)
-    whole = read(data, limits=limits)
-    assert list(in_detail(whole)) == ordinary
-    assert reading.raw_bytes(whole) == reading.raw_bytes(ordinary)
-    assert read(data, reading.cut(data, cuts), limits=limits) == whole
-    assert read(data, reading.single_bytes(data), limits=limits) == whole
+    events = read(data, limits=limits)
+    assert reading.merged(in_detail(events)) == ordinary
+    assert reading.raw_bytes(events) == reading.raw_bytes(ordinary)
+    assert whole(read(data, reading.cut(data, cuts), limits=limits)) == whole(events)
+    assert whole(read(data, reading.single_bytes(data), limits=limits)) == whole(events)
 
 
 def numbers(count: int, *, depth: int = 0) -> Nodes:
@@ -97,7 +107,7 @@ def numbers(count: int, *, depth: int = 0) -> Nodes:
     return tuple(sorted(plain, key=lambda node: node.tag))
 
 
-def functional_groups(items: int, depth: int = 3) -> Nodes:
+def functional_groups(items: int, depth: int = 3) -> tuple[Sequence]:
     return (
         Sequence(
             0x52009230, tuple(Item(numbers(2 * (number % 7), depth=depth), number % 2 == 0) for number in range(items)), False
@@ -202,7 +212,7 @@ def forms_of(events: Iterable[Event], kind: int, *, verifying: bool, incomplete:
     digests = Mac("SHA256", None, verifying=verifying, incomplete=incomplete)
     signing.digest(reading.content(events), digests, kind=kind)
     return [
-        (form.digest.hexdigest(), form.complete, form.legacy, form.missing_bytes, form.missing_elements, form.examples)
+        (form.digest.digest(), form.complete, form.legacy, form.missing_bytes, form.missing_elements, form.examples)
         for form in digests.forms
     ]
 
@@ -252,6 +262,33 @@ def test_same_output(case: tuple[Nodes, str, bool], form: int, undefined: bool) 
     assert written(read(data)) == written(reading.read(data))
 
 
+@pytest.mark.parametrize("old_format", [False, True])
+@pytest.mark.parametrize("nested", [False, True])
+def test_fragments(nested: bool, old_format: bool) -> None:
+    """Of any length, on top and inside items; with what follows them where DCMTK's buffer ends."""
+    rng = random.Random(1)
+    pixels = builder.Pixels(0x7FE00010, tuple(rng.randbytes(rng.choice((0, 2, 7, 30, 90, 200))) for _ in range(200)), "OB")
+    (groups,) = functional_groups(3)
+    behind = groups._replace(tag=0x88880010)
+    around = Sequence(0x00880200, (Item((Plain(0x00280010, "US", b"\1\0"), pixels)),), False)
+    data = builder.file((around if nested else pixels, behind), "explicit")
+    data = data.replace(b"1.2.840.10008.1.2.1\0", b"1.2.840.10008.1.2.5\0")
+    ordinary = reading.read(data)
+    for cuts in ([], [len(data) // 3, len(data) // 2]):
+        events = read(data, reading.cut(data, cuts))
+        assert any(isinstance(event, WholeFragments) for event in events)
+        for buffer in (*range(10, 90), 16384):
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(mac, "BUFFER_SIZE", buffer)
+                found, expected = (digested(seen, old_format) for seen in (events, ordinary))
+            assert found == expected
+
+
+def digested(events: Iterable[Event], old_format: bool) -> list[tuple[bytes, int, int]]:
+    found = signing.digest(reading.content(events), Mac("SHA256", None, verifying=True), kind=EXPLICIT, old_format=old_format)
+    return [(form.digest.digest(), form.room, form.missing_bytes) for form in found.forms]
+
+
 def test_other_macs_go_on_at_once() -> None:
     """Of several digests only those that need it get the details."""
     events = list(reading.content(read(builder.file(functional_groups(60), "explicit"))))
@@ -270,12 +307,12 @@ def test_other_macs_go_on_at_once() -> None:
 def test_vectors(path: Path) -> None:
     data = path.read_bytes()
     ordinary = reading.read(data)
-    whole = read(data)
-    assert list(in_detail(whole)) == ordinary
+    plain = read(data)
+    assert reading.merged(in_detail(plain)) == ordinary
     if any(isinstance(event, Anomaly) and event.code in DISORDER for event in ordinary):
         return
     finders = [SignatureFinder(signing.reader(signing.inflated(data))) for _ in range(2)]
-    for finder, events in zip(finders, (ordinary, whole), strict=True):
+    for finder, events in zip(finders, (ordinary, plain), strict=True):
         for event in events:
             finder.feed(event)
     assert finders[0].found == finders[1].found
