@@ -6,7 +6,7 @@ INSTALLED := $(VENV)/installed
 SOURCES := $(VENV)/sources
 PACKAGES := codec tsa stream
 
-.PHONY: demo test check lint types clean
+.PHONY: demo test check lint types bench bench-full clean
 .DELETE_ON_ERROR:
 
 demo: $(INSTALLED) ## signs, stamps and verifies two real images and shows that tampering is noticed
@@ -22,11 +22,17 @@ lint: $(INSTALLED)
 	@$(BIN)/ruff format --check .
 
 types: $(INSTALLED)
-	@$(BIN)/mypy -p dcmsign.codec -p dcmsign.tsa -p dcmsign.stream -p tests -p tools -p examples
+	@$(BIN)/mypy -p dcmsign.codec -p dcmsign.tsa -p dcmsign.stream -p tests -p tools -p examples -p benchmarks
+
+bench: $(INSTALLED) ## compares the speed with dcmsign, openssl and cp: small inputs, less than 3 minutes
+	@$(BIN)/python -m benchmarks --quick --output build/benchmarks $(BENCH)
+
+bench-full: $(INSTALLED) ## everything there is a target for, 15 minutes on an idle machine with 5 GB of free disk
+	@$(BIN)/python -m benchmarks --output docs/benchmarks $(BENCH)
 
 clean:
 	rm -rf $(VENV) build dist demo *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
-	find $(PACKAGES) tests tools examples -name __pycache__ -type d -prune -exec rm -rf {} +
+	find $(PACKAGES) tests tools examples benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The installation links file by file, so it has to be repeated when a file comes or goes.
 $(INSTALLED): pyproject.toml $(SOURCES)

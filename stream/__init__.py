@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from .formats import StreamFormat
     from .io.sinks import stdout
     from .io.sources import stdin
+    from .io.threads import run_inline
+    from .many import sign_many, verify_many
+    from .many_jobs import FileResult, KeyFiles
     from .removing import RemovalStream, open_remover, remove, remove_all
     from .reports import (
         Coverage,
@@ -59,6 +62,8 @@ __all__ = [
     "Dictionary",
     "DictionaryProblem",
     "Encoding",
+    "FileResult",
+    "KeyFiles",
     "KeySigner",
     "LoadedDictionary",
     "Profile",
@@ -104,11 +109,14 @@ __all__ = [
     "rejection_reasons",
     "remove",
     "remove_all",
+    "run_inline",
     "sign",
+    "sign_many",
     "stdin",
     "stdout",
     "timestamp",
     "verify",
+    "verify_many",
 ]
 
 _HOMES = {
@@ -119,6 +127,9 @@ _HOMES = {
     "StreamFormat": ".formats",
     "stdout": ".io.sinks",
     "stdin": ".io.sources",
+    "run_inline": ".io.threads",
+    **dict.fromkeys(("sign_many", "verify_many"), ".many"),
+    **dict.fromkeys(("FileResult", "KeyFiles"), ".many_jobs"),
     **dict.fromkeys(
         (
             "Coverage",

@@ -13,7 +13,7 @@ from .io.holding import HeldSink, held_back
 from .io.sinks import FileSink, Target, ThreadSink, name_of, open_sink
 from .io.sources import Blocks, RandomAccess
 from .io.spool import Spool
-from .io.threads import run_in_thread
+from .io.threads import release, run_in_thread
 
 log = logging.getLogger("dcmsign.stream.output")
 
@@ -89,18 +89,23 @@ async def produce(work: Work[Result], target: Target, *, durable: bool) -> Resul
 
 
 async def _output(work: Work[Result]) -> AsyncGenerator[Buffers]:
-    """The whole output."""
+    """The whole output, each piece joined in the thread that makes it: copying megabytes would hold up the event loop."""
+
+    def piece() -> Buffers | None:
+        buffers = next(batch, None)
+        return None if buffers is None else [b"".join(buffers)]
+
     async with aclosing(work.batches()) as batches:
         async for batch in batches:
             with closing(batch):
-                while (buffers := await run_in_thread(next, batch, None)) is not None:
+                while (buffers := await run_in_thread(piece)) is not None:
                     yield buffers
     await work.settle()
 
     def end() -> Buffers:
         buffers = work.ending()
         work.publish()
-        return buffers
+        return [b"".join(buffers)]
 
     yield await run_in_thread(end)
 
@@ -124,7 +129,7 @@ async def _write_in_thread(work: Work[Result], sink: ThreadSink) -> Result:
         await work.settle()
         await run_in_thread(finish)
     except BaseException:
-        sink.abort()
+        await release(sink.abort)
         raise
     return work.result()
 
@@ -133,13 +138,21 @@ async def rereadable(opened: RandomAccess | Blocks, stack: AsyncExitStack) -> Ra
     """The source itself, or a spool with all that it gave if it can be read only once; `stack` closes it."""
     if isinstance(opened, RandomAccess):
         return opened
-    spool = stack.enter_context(closing(Spool()))
+    spool = Spool()
+    stack.push_async_callback(_forget, spool)
     while block := await opened.next():
         if spool.size + len(block) <= _SMALL:
             spool.write(block)
         else:
             await run_in_thread(spool.write, block)
     return spool
+
+
+async def _forget(spool: Spool) -> None:
+    if spool.size <= _SMALL:
+        spool.close()
+    else:
+        await release(spool.close)
 
 
 class OutputStream(Generic[Result]):

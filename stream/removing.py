@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator
-from contextlib import AsyncExitStack, asynccontextmanager, closing
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from ..codec.dicom.options import READ_AS_FOUND, ReadOptions
 from ..codec.errors import Error
@@ -12,7 +12,7 @@ from ..codec.signature.splice import Buffers
 from .editing import OnePassRemoving, Removing
 from .io.sinks import Target
 from .io.sources import Blocks, RandomAccess, Source, close_source, open_source
-from .io.threads import run_in_thread
+from .io.threads import release, run_in_thread
 from .production import OutputStream, Settled, Work, produce, rereadable
 from .reports import RemovalReport
 from .signing import new_uid
@@ -109,7 +109,8 @@ async def _opened(source: Source, request: _Request) -> AsyncIterator[Work[Remov
         try:
             if request.one_pass and not isinstance(opened, RandomAccess):
                 one = OnePassRemoving(undefined_lengths=request.undefined_lengths, read=request.read, new_uid=request.new_uid)
-                yield _PassingWork(stack.enter_context(closing(one)), opened)
+                stack.push_async_callback(release, one.close)
+                yield _PassingWork(one, opened)
                 return
             yield _Work(
                 Removing(

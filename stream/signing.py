@@ -23,7 +23,7 @@ from .formats import StreamFormat
 from .io.dump import DumpFile
 from .io.sinks import Target
 from .io.sources import Blocks, RandomAccess, Source, close_source, open_source
-from .io.threads import run_in_thread
+from .io.threads import release, run_in_thread
 from .new_signature import Request
 from .passes import OnePass, TwoPasses
 from .production import OutputStream, Work, produce, rereadable
@@ -161,7 +161,9 @@ async def _work(
 ) -> _PassingWork | _RereadingWork | _ItemWork:
     """The way to sign."""
     if not isinstance(opened, RandomAccess) and _in_one_pass(request) and not callable(signer):
-        return _PassingWork(stack.enter_context(closing(OnePass(signer, request, dump))), opened, signer)
+        passing = OnePass(signer, request, dump)
+        stack.push_async_callback(release, passing.close)
+        return _PassingWork(passing, opened, signer)
     again = await rereadable(opened, stack)
     if not request.path.in_main_data_set:
         return _ItemWork(ItemSigning(again, request, dump), signer)

@@ -69,9 +69,12 @@ async def insert_timestamp(
         return uid
 
     async def answer(signature: SignatureItem, certificate: Certificate | None, value: bytes | None) -> TimestampReply:
-        from ..tsa.consistency import check_reply  # brings asn1crypto
+        def check() -> None:
+            from ..tsa.consistency import check_reply  # brings asn1crypto
 
-        await run_in_thread(lambda: check_reply(query, reply, signature=value, has_certificate=certificate is not None))
+            check_reply(query, reply, signature=value, has_certificate=certificate is not None)
+
+        await run_in_thread(check)
         return reply
 
     await _stamp(source, target, load, answer, transfer_syntax, undefined_lengths, read, durable, uids)
@@ -152,11 +155,7 @@ class _Work(Settled):
     async def prepare(self) -> None:
         """Find the signature, get the timestamp, put it in."""
         log.info("inserting certified timestamp.")
-        level, signature = _find(self._survey, await self._uid())
-        certificate = _certificate(signature)
-        value = signature.signature or None
-        if value is not None and certificate is not None:
-            value = signature_value(certificate, value)
+        level, signature, certificate, value = await run_in_thread(_stamped, self._survey, await self._uid())
         reply = await self._answer(signature, certificate, value)
         assert reply.token is not None
         _tell(reply)
@@ -200,6 +199,16 @@ def rejection_reasons(error: TimestampRejected) -> tuple[str, ...]:
     from ..tsa.reply import explanations
 
     return explanations(error.texts, error.failures)
+
+
+def _stamped(survey: RemovalSurvey, uid: str) -> tuple[Level, SignatureItem, Certificate | None, bytes | None]:
+    """The signature with this UID and where it is, its certificate and value, as far as they can be read."""
+    level, signature = _find(survey, uid)
+    certificate = _certificate(signature)
+    value = signature.signature or None
+    if value is not None and certificate is not None:
+        value = signature_value(certificate, value)
+    return level, signature, certificate, value
 
 
 def _find(survey: RemovalSurvey, uid: str) -> tuple[Level, SignatureItem]:

@@ -20,7 +20,7 @@ from .formats import StreamFormat
 from .io.ahead import ReadAhead
 from .io.sources import BLOCK, Blocks, RandomAccess, Source, close_source, open_source
 from .io.spool import MEMORY, Spool, Window
-from .io.threads import check_cancelled, run_in_thread
+from .io.threads import check_cancelled, release, run_in_thread
 from .judge import judge
 from .reading import Cancellable, Warnings, check_order, open_ordered
 from .reports import SignatureReport, TimestampPolicy, VerificationReport
@@ -230,7 +230,8 @@ async def verify(
             judged = partial(judge, trust=trust, at=at, timestamps=timestamps, rules=timestamp_rules)
             return await run_in_thread(partial(verification.finish, judged, required=require_signature))
         finally:
-            verification.close()
+            if not isinstance(opened, RandomAccess):
+                await release(verification.close)
     except Error as error:
         error.path = opened.name if error.path is None else error.path
         raise
@@ -293,9 +294,12 @@ async def open_verifier(
     try:
         yield stream
     finally:
-        await iterator.aclose()
-        verification.close()
-        await close_source(opened)
+        try:
+            await iterator.aclose()
+            await release(verification.close)
+        finally:
+            verification.close()
+            await close_source(opened)
 
 
 def _forward(opened: RandomAccess | Blocks) -> Blocks:

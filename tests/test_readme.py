@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -28,7 +29,7 @@ from tests.tsa.servers import OpenSSLAuthority, Server
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
-SERVICE, FILTER, ITEM, TRUST, TIMESTAMP = re.findall(r"^```python\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+SERVICE, FILTER, ITEM, TRUST, TIMESTAMP, MANY = re.findall(r"^```python\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
 ALL_COMMANDS = re.findall(r"^\$ (dcmsign .*)$", README, re.MULTILINE)
 STAMPING = [command for command in ALL_COMMANDS if re.search("timestamp|-ts", command)]
 COMMANDS = [command for command in ALL_COMMANDS if command not in STAMPING]
@@ -77,10 +78,11 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_commands(folder: Path) -> None:
-    assert len(COMMANDS) == 6
-    (folder / "signed.dcm").unlink()
+    assert len(COMMANDS) == 7
+    (folder / "signed.dcm").rename(folder / "archive" / "signed.dcm")
     for command in COMMANDS:
         subprocess.run(shlex.split(command), check=True)
+    assert [json.loads(line)["exit_code"] for line in (folder / "verified.jsonl").read_text().splitlines()] == [0]
 
 
 @pytest.fixture
@@ -114,6 +116,14 @@ def test_timestamp(folder: Path, authority: tuple[OpenSSLAuthority, str]) -> Non
     subprocess.run([sys.executable, "-c", code], check=True)
     command = [require_peer("dcmsign"), "--require-ts", "+cf", "authority.pem", "+cf", "tsa-ca.pem", "stamped.dcm"]
     subprocess.run(command, check=True)
+
+
+def test_many(folder: Path) -> None:
+    shutil.copyfile(folder / "signed.dcm", folder / "archive" / "one.dcm")
+    script = folder / "many.py"
+    script.write_text(MANY)
+    done = subprocess.run([sys.executable, str(script)], stdout=subprocess.PIPE, check=True, text=True)
+    assert done.stdout.split() == ["archive/one.dcm", "True"]
 
 
 def test_service(folder: Path) -> None:

@@ -16,6 +16,7 @@ from .grammar import CommandLine, UsageError
 from .job import Job
 from .option_table import (
     AUTHORITY,
+    BATCH,
     BY_NAME,
     COMMAND,
     ENCODING,
@@ -63,6 +64,10 @@ def run(argv: Sequence[str]) -> ExitCode:
         if line.rightmost(BY_NAME[name]) is not None:
             return _print(text())
     try:
+        if line.rightmost(BY_NAME["--batch"]) is not None:
+            from . import batch  # not needed for one file
+
+            return batch.carry_out(_prepare(batch.as_for_one_file(line)), line.parameters)
         return _evaluate(line)
     except UsageError as error:
         return ExitCode.USAGE if log.hides_errors() else _usage_error(error)
@@ -71,6 +76,18 @@ def run(argv: Sequence[str]) -> ExitCode:
 
 
 def _evaluate(line: CommandLine) -> ExitCode:
+    job = _prepare(line)
+    if not job.source:
+        log.COMMAND.critical(messages.EMPTY_INPUT_NAME)
+        return ExitCode.NO_INPUT
+    log.COMMAND.info(messages.OPEN_INPUT.format(job.source))
+    from . import operations  # what only prints usage or an error needs none of this
+
+    return operations.carry_out(job)
+
+
+def _prepare(line: CommandLine) -> Job:
+    """Evaluate the options and load what they name. Raises UsageError and preparation.Stop."""
     evaluation = Evaluation(line)
     log.LIBRARY.setLevel(evaluation.log_level())
     config = evaluation.single("--log-config")
@@ -90,7 +107,7 @@ def _evaluate(line: CommandLine) -> ExitCode:
     tags = preparation.load_tags(evaluation, dictionary)
     evaluation.settle(TIMESTAMP, AUTHORITY, TIMESTAMP_MAC, TIMESTAMP_NONCE, TIMESTAMP_CERTIFICATE, TIMESTAMP_ID)
     evaluation.check_authority()
-    evaluation.settle(WRITE_SYNTAX, LENGTHS, OTHER_OUTPUT)
+    evaluation.settle(WRITE_SYNTAX, LENGTHS, OTHER_OUTPUT, BATCH)
     log.COMMAND.debug(usage.header() + "\n")
     names, loaded = dictionary()
     if not loaded:
@@ -98,13 +115,7 @@ def _evaluate(line: CommandLine) -> ExitCode:
     authority = preparation.load_authority(evaluation)
     preparation.create_dump(evaluation)
     source, target = (*line.parameters, "")[:2]
-    if not source:
-        log.COMMAND.critical(messages.EMPTY_INPUT_NAME)
-        return ExitCode.NO_INPUT
-    log.COMMAND.info(messages.OPEN_INPUT.format(source))
-    from . import operations  # what only prints usage or an error needs none of this
-
-    return operations.carry_out(Job(evaluation, source, target, trust, tags, names, authority))
+    return Job(evaluation, source, target, trust, tags, names, authority)
 
 
 def _usage_error(error: UsageError) -> ExitCode:

@@ -168,5 +168,6 @@ VALUE_CHECKS: Final[dict[str, Callable[[str], object]]] = {
     "--ts-timeout": partial(values.timeout, "--ts-timeout"),
     "--ts-retries": partial(values.retries, "--ts-retries"),
     "--ts-tolerance": partial(values.seconds, "--ts-tolerance"),
+    "--jobs": partial(values.jobs, "--jobs"),
 }
 """What looks at each value of an option as soon as the option is met; raises UsageError."""

@@ -126,6 +126,6 @@ def parse(arguments: Sequence[str]) -> CommandLine:
     if not any(found.option.exits for found in occurrences):
         if len(parameters) < MIN_PARAMETERS:
             raise UsageError(messages.MISSING_PARAMETER)
-        if len(parameters) > MAX_PARAMETERS:
+        if len(parameters) > MAX_PARAMETERS and not any(found.option.long == "--batch" for found in occurrences):
             raise UsageError(messages.TOO_MANY_PARAMETERS)
     return CommandLine(tuple(resolved), tuple(occurrences), tuple(parameters))

@@ -9,6 +9,7 @@ UNKNOWN_OPTION: Final = "Unknown option {}"
 MISSING_VALUE: Final = "Missing value for option {}"
 MISSING_PARAMETER: Final = "Missing parameter dcmfile-in"
 TOO_MANY_PARAMETERS: Final = "Too many parameters"
+FOLDER_REQUIRED: Final = "--output-directory required for {} with --batch"
 UNREADABLE_COMMAND_FILE: Final = "Cannot open command file '{}'"
 ONLY_WITH: Final = "{} only allowed with {}"
 OUTPUT_REQUIRED: Final = "parameter dcmfile-out required for {}"
@@ -156,6 +157,14 @@ BAD_POLICY: Final = "invalid object identifier (OID) string"
 BAD_POLICY_TEXT: Final = "Cannot convert {} to OID."
 REQUESTING: Final = "{text}: requesting timestamp from {name}"
 ANYBODY: Final = "no --ts-cert-file: it is not checked who vouches for the time-stamping authority."
+
+# many files
+NOT_REGULAR: Final = "not a regular file"
+SEEN: Final = "a directory that has been searched already"
+SUMMARY: Final = (
+    "{files} files: {good} good, {bad} bad, {errors} errors, {skipped} skipped, {before} done before; {size} in {seconds:.1f} s"
+)
+INTERRUPTED: Final = "interrupted; "
 
 # trouble with logging, in the words of log4cplus, the logging library inside DCMTK
 LOGGING: Final = "log4cplus:{} {}\n"

@@ -24,6 +24,8 @@ REQUEST = Condition("--timestamp-url or --request-timestamp", AUTHORITY_COMMANDS
 USER = Condition("--ts-user", frozenset({"--ts-user"}))
 TIME_CHECK = Condition("--ts-check-time, --timestamp-url or --request-timestamp", AUTHORITY_COMMANDS | {"--ts-check-time"})
 
+BATCHES = Condition("--batch", frozenset({"--batch"}))
+
 FILE_NAME = ("[f]ilename: string",)
 
 GENERAL = Block(
@@ -690,6 +692,78 @@ OTHER_OUTPUT = Block(
     ),
 )
 
+BATCH = Block(
+    "batch",
+    "",
+    (
+        Option(
+            "",
+            "--batch",
+            (
+                "process many files: parameters are any number of",
+                'files and directories, "-" for a list on stdin;',
+                "results are printed as JSON Lines",
+            ),
+            kind=Kind.SINGLE,
+            note="with --verify, --sign or --sign-item; see [many-files.md](many-files.md)",
+            added=True,
+        ),
+        Option(
+            "",
+            "--output-directory",
+            ("write signed files below directory d,", "under the same names"),
+            1,
+            ("[d]irectory: string",),
+            only_with=BATCHES,
+            kind=Kind.SINGLE,
+            note="folders are made",
+            added=True,
+        ),
+        Option(
+            "",
+            "--results",
+            ("write results to file instead of stdout",),
+            1,
+            FILE_NAME,
+            only_with=BATCHES,
+            kind=Kind.SINGLE,
+            note="appended to if it is the one of --resume",
+            added=True,
+        ),
+        Option(
+            "",
+            "--resume",
+            ("leave out files that have been verified or signed", "according to the results of an earlier run"),
+            1,
+            FILE_NAME,
+            only_with=BATCHES,
+            kind=Kind.SINGLE,
+            note="what was found then still counts for the exit code",
+            added=True,
+        ),
+        Option(
+            "",
+            "--jobs",
+            ("use n processes (default: one per processor)",),
+            1,
+            ("[n]umber: integer (1..999)",),
+            only_with=BATCHES,
+            kind=Kind.SINGLE,
+            note="a process that dies is replaced, and its file tried once more",
+            added=True,
+        ),
+        Option(
+            "",
+            "--null",
+            ("names in the list on stdin end with a NUL byte",),
+            only_with=BATCHES,
+            kind=Kind.SINGLE,
+            note="as those of `find -print0`",
+            added=True,
+        ),
+    ),
+)
+
 SECTIONS = (
     Section("general options:", (GENERAL,)),
     Section("input options:", (READ, READ_SYNTAX, UNKNOWN)),
@@ -702,6 +776,7 @@ SECTIONS = (
         (TIMESTAMP, AUTHORITY, TIMESTAMP_MAC, TIMESTAMP_NONCE, TIMESTAMP_CERTIFICATE, TIMESTAMP_ID),
     ),
     Section("output options:", (WRITE_SYNTAX, LENGTHS, OTHER_OUTPUT)),
+    Section("options for many files:", (BATCH,)),
 )
 
 OPTIONS = tuple(option for section in SECTIONS for block in section.blocks for option in block.options)

@@ -9,7 +9,7 @@ from . import messages
 from .option_table import PARAMETERS, SECTIONS
 from .options import Block, Option
 
-VERSION = "0.3.0"
+VERSION = "0.4.0"
 RELEASED = "2026-11-22"
 
 DESCRIPTION_COLUMN = 33

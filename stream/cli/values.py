@@ -1,4 +1,4 @@
-"""Values of the options about time-stamping authorities: their form, and which of them must not be shown."""
+"""Values of the options about time-stamping authorities and many files: their form, and which of them must not be shown."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ _URL_OPTIONS: Final = frozenset({"--timestamp-url", "--request-timestamp"})
 _USER_IN_URL: Final = re.compile(r"\A([A-Za-z][A-Za-z0-9+.-]*:)?(//)?.*@", re.DOTALL)
 # few enough digits for every clock and calendar
 _SECONDS: Final = re.compile(r"\d{1,6}(\.\d{1,6})?|\.\d{1,6}", re.ASCII)
+_JOBS: Final = re.compile(r"[1-9]\d{0,2}", re.ASCII)
 _RETRIES: Final = re.compile(r"\d{1,2}", re.ASCII)
 
 
@@ -36,6 +37,13 @@ def timeout(option: str, text: str) -> float:
 def retries(option: str, text: str) -> int:
     """A number from 0 to 99. Raises UsageError."""
     if not _RETRIES.fullmatch(text):
+        raise UsageError(messages.BAD_VALUE.format(option, text))
+    return int(text)
+
+
+def jobs(option: str, text: str) -> int:
+    """A number from 1 to 999. Raises UsageError."""
+    if not _JOBS.fullmatch(text):
         raise UsageError(messages.BAD_VALUE.format(option, text))
     return int(text)
 

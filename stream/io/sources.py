@@ -101,15 +101,15 @@ class FileSource:
 
 
 class BytesSource:
-    """Bytes in memory."""
+    """Bytes in memory, which must not change meanwhile."""
 
     name = "<bytes>"
 
-    def __init__(self, data: bytes) -> None:
-        self._data = data
+    def __init__(self, data: bytes | bytearray | memoryview) -> None:
+        self._data = memoryview(data).cast("B")  # copying it would hold up the event loop
 
     def read_at(self, offset: int, size: int) -> bytes:
-        return self._data[offset : offset + size]
+        return bytes(self._data[offset : offset + size])
 
     def close(self) -> None:
         pass
@@ -314,7 +314,7 @@ async def open_source(source: Source) -> RandomAccess | Blocks:
     if isinstance(source, (str, os.PathLike)):
         return await run_in_thread(_open_path, os.fspath(source), discard=lambda opened: opened.close())
     if isinstance(source, (bytes, bytearray, memoryview)):
-        return BytesSource(bytes(source))
+        return BytesSource(source)
     if isinstance(source, StandardInput):
         return _open_stdin()
     reader: Any = source

@@ -95,6 +95,23 @@ async def run_in_thread(function: Callable[..., T], *arguments: object, discard:
         raise
 
 
+async def release(close: Callable[[], object]) -> None:
+    """Close, in a thread, what may take the disk long, such as a large file that goes; also while being cancelled.
+
+    `close` may be called a second time, and does nothing then.
+    """
+    if _current.inline:
+        close()
+        return
+    import anyio
+
+    try:
+        with anyio.CancelScope(shield=True):
+            await run_in_thread(close)
+    finally:  # asyncio's own cancellation may come before the thread has begun
+        close()
+
+
 def check_cancelled() -> None:
     """In the thread: leave with an exception if the calling task has been cancelled."""
     if _current.inline:

@@ -450,9 +450,10 @@ def test_tag_file(peers: Peers, text: str) -> None:
 
 
 def without_added(lines: list[str]) -> list[str]:
-    """The lines of a help text but for those of options, and of blocks of options, that DCMTK does not have."""
+    """The lines of a help text but for those of options, and of blocks and sections, that DCMTK does not have."""
     blocks = [block for section in SECTIONS for block in section.blocks]
     titles = {f"  {block.title}" for block in blocks if all(option.added for option in block.options)}
+    titles |= {section.title for section in SECTIONS if all(option.added for block in section.blocks for option in block.options)}
     texts = {(33 * " " + text) for option in OPTIONS if option.added for text in (*option.value_help, *option.help)}
     texts |= {33 * " " + '("-" for stdin)', 33 * " " + '("-" for stdout)'}
     return [line for line in lines if line not in titles | texts and not ONLY_OURS & set(line[:33].split())]

@@ -7,12 +7,15 @@ import os
 import tempfile
 import threading
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
+from dcmsign.codec.errors import FormatError
 from dcmsign.stream import KeySigner, Trust, open_signer, sign, verify
+from dcmsign.stream.io.spool import Spool
 
 from tests.stream.material import element, head, meta, stream, write_sparse
 
@@ -120,3 +123,27 @@ async def test_many_at_once(signer: KeySigner, trust: Trust, tmp_path: Path) -> 
         for number in range(60):
             group.start_soon(one, number)
     assert results == [True] * 60
+
+
+@pytest.mark.parametrize("fails", [False, True])
+async def test_large_spools_are_released_beside_the_event_loop(
+    signer: KeySigner, trust: Trust, monkeypatch: pytest.MonkeyPatch, fails: bool
+) -> None:
+    """Taking a large temporary file off the disk takes long; also after an error."""
+    here = threading.get_ident()
+    released: list[int] = []
+    close = Spool.close
+
+    def noting(spool: Spool) -> None:
+        if spool._file is not None:
+            released.append(threading.get_ident())
+        close(spool)
+
+    monkeypatch.setattr(Spool, "close", noting)
+    data = meta() + head() + element(0x7FE00010, "OW", bytes(12_000_000))
+    output = io.BytesIO()
+    with pytest.raises(FormatError) if fails else nullcontext():
+        await sign(stream(data[: -1 if fails else None], largest=1 << 20), output, signer=signer)
+        assert (await verify(output.getvalue(), trust=trust)).ok
+    assert released
+    assert here not in released
