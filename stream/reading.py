@@ -9,14 +9,14 @@ from contextlib import closing
 from ..codec.dicom.encoder import form_of
 from ..codec.dicom.events import Anomaly, AnomalyCode, DatasetStart, End, Event
 from ..codec.dicom.options import ReadOptions
-from ..codec.dicom.ordered import BLOCK, OrderedReader, Reader, read_events
+from ..codec.dicom.ordered import BLOCK, HEADERS, OrderedReader, Reader, read_events
 from ..codec.dicom.parser import Parser
 from ..codec.dicom.syntaxes import TransferSyntax
 from ..codec.dicom.tags import text
 from ..codec.errors import UnorderedInput
 from .io.sources import RandomAccess
 from .io.spool import Spool
-from .io.threads import check_cancelled
+from .io.threads import check_cancelled, give_way
 
 log = logging.getLogger("dcmsign.stream.input")
 
@@ -49,6 +49,8 @@ class Cancellable:
 
     def read_at(self, offset: int, size: int) -> bytes:
         check_cancelled()
+        if size <= HEADERS:
+            give_way()
         return self._source.read_at(offset, size)
 
     def close(self) -> None:

@@ -67,6 +67,9 @@ def read_events(
         if skip and size > HEADERS and (end is None or offset + size < end) and not (wanted and wanted()):
             offset += size
             parser.skip(size)
+            most = HEADERS
+        else:
+            most = min(2 * most, BLOCK)  # many short reads would keep other threads from running
     parser.close()
     yield from parser.events()
 

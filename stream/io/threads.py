@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -19,6 +20,8 @@ from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 _POLL = 0.002
+_TURN, _PAUSE = 0.004, 0.0001
+"""Seconds between two turns for others, and of each."""
 
 
 class _State(threading.local):
@@ -27,6 +30,7 @@ class _State(threading.local):
     job: _Job[Any] | None = None
     inline: bool = False
     interrupted: bool = False
+    turn: float = 0.0
 
 
 _current = _State()
@@ -124,6 +128,19 @@ def check_cancelled() -> None:
     job = _current.job
     if job is not None and job.cancelled:
         raise _Abandoned
+
+
+def give_way() -> None:
+    """In the thread, between short reads: let the event loop have its turn now and then.
+
+    Who waits for the interpreter starts to wait anew with every read, however short, and would wait until all are done.
+    """
+    if _current.inline:
+        return
+    now = time.monotonic()
+    if now - _current.turn > _TURN:
+        time.sleep(_PAUSE)
+        _current.turn = time.monotonic()
 
 
 def run_inline(coroutine: Coroutine[Any, Any, T]) -> T:
