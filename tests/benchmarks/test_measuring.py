@@ -92,7 +92,7 @@ def test_figures_from_inside(folder: Path) -> None:
 def test_inside(folder: Path) -> None:
     source, signed = folder / "source.dcm", folder / "signed.dcm"
     inputs.make_dense(source, 50, FORMS["explicit"])
-    inputs.make_dense(signed, 50, FORMS["explicit"])
+    inputs.make_dense(signed, 5000, FORMS["explicit"])  # long enough to be sampled
     inputs.sign_in_place([signed], KEY, CERTIFICATE)
     programs = Programs(folder, None, None, None)
     verifying = programs.inside("verify", CERTIFICATE, str(signed))

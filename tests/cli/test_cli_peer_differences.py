@@ -206,7 +206,8 @@ def test_time_zone(peers: Peers) -> None:
         Invocation(
             "+m2 +s key.pem cert.pem in.dcm out.dcm",
             files={"key.pem": key, "cert.pem": certificate},
-            variables={"TZ": "WEST12"},  # twelve hours behind, so that its clock shows a time before the certificate's
+            # behind, so that its clock shows a time before the certificate's; from ten hours on DCMTK confuses days
+            variables={"TZ": "WEST9"},
         )
     )
     assert pair.ours.code == pair.theirs.code == 0
