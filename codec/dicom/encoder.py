@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ..errors import LimitExceeded, PlanMismatch
+from .details import expanded, single_fragments
 from .events import (
     BIG,
     EXPLICIT,
@@ -32,7 +33,6 @@ from .events import (
     WholeFragments,
 )
 from .headers import element_header, item_end, item_header, sequence_end
-from .parser import expanded, single_fragments
 from .plain_items import Recoder
 from .syntaxes import TransferSyntax
 from .tags import PIXEL_DATA

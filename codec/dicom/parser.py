@@ -79,10 +79,13 @@ _DETECTABLE = (syntaxes.IMPLICIT_LE, syntaxes.EXPLICIT_LE, syntaxes.EXPLICIT_BE)
 class _Frame:
     """An open data set or item (`sequence` False) or an open sequence or fragment sequence."""
 
-    __slots__ = ("context", "end", "form", "index", "last_tag", "limit", "plain", "sequence", "tag")
+    __slots__ = ("context", "depth", "end", "form", "index", "last_tag", "limit", "plain", "sequence", "tag")
 
-    def __init__(self, sequence: bool, end: int, limit: int, form: int, tag: int = 0, context: ItemContext | None = None) -> None:
+    def __init__(
+        self, sequence: bool, end: int, limit: int, form: int, depth: int, tag: int = 0, context: ItemContext | None = None
+    ) -> None:
         self.sequence = sequence
+        self.depth = depth  # sequences open, itself included
         self.end = end  # offset where it ends, _NEVER if its length is undefined
         self.limit = limit if sequence else min(end, limit)  # offset that nothing inside may pass
         self.form = form
@@ -146,7 +149,7 @@ class Parser:
         parser._base = offset
         parser._limits = Limits(limits.depth - depth, limits.inline, limits.meta)
         parser._encapsulated = encapsulated
-        parser._stack = [_Frame(False, _NEVER, _NEVER, form, 0, context or ItemContext(options.dictionary))]
+        parser._stack = [_Frame(False, _NEVER, _NEVER, form, 0, 0, context or ItemContext(options.dictionary))]
         parser._steps = parser._run_content()
         return parser
 
@@ -289,7 +292,7 @@ class Parser:
                 raise MetaHeaderMissing("no file meta information", offset=self.offset)
             return False
         start, end, last = self.offset, -1, 0
-        frame = _Frame(False, _NEVER, _NEVER, form, 0, ItemContext(self._dictionary))
+        frame = _Frame(False, _NEVER, _NEVER, form, 0, 0, ItemContext(self._dictionary))
         self._stack.append(frame)
         while True:
             while self._available() < 2 and not self._ended:
@@ -346,7 +349,7 @@ class Parser:
         self._syntax = known
         self._encapsulated = known.encapsulated
         form = (EXPLICIT if known.little_endian else BIG) if known.explicit else IMPLICIT
-        self._stack.append(_Frame(False, _NEVER, _NEVER, form, 0, ItemContext(self._dictionary)))
+        self._stack.append(_Frame(False, _NEVER, _NEVER, form, 0, 0, ItemContext(self._dictionary)))
         if known.deflated:
             self._base = self.offset
             rest = self._buffer[self._position :]
@@ -439,7 +442,7 @@ class Parser:
         if frame.end < end < _NEVER:
             yield Anomaly(b"", offset, AnomalyCode.LONG_ITEM, frame.tag)
         frame.index += 1
-        self._stack.append(_Frame(False, end, frame.limit, frame.form, 0, ItemContext(self._dictionary)))
+        self._stack.append(_Frame(False, end, frame.limit, frame.form, frame.depth, 0, ItemContext(self._dictionary)))
         yield ItemStart(raw, offset, frame.index, length, frame.form)
 
     def _plain_item(self, frame: _Frame) -> PlainItem | bool:
@@ -447,7 +450,7 @@ class Parser:
         position, buffer = self._position, self._buffer
         limit = min(frame.end, frame.limit)
         size = min(self._limits.inline, limit - self._base - position)
-        depth = self._limits.depth - sum(1 for open_frame in self._stack if open_frame.sequence)
+        depth = self._limits.depth - frame.depth
         walked = walk_item(buffer, position, frame.form, size=size, depth=depth, ended=self._ended, dictionary=self._dictionary)
         if isinstance(walked, bool):
             return walked
@@ -573,8 +576,7 @@ class Parser:
             if length != UNDEFINED and frame.context.converted_vr(tag) != "SQ":
                 return False
             content = IMPLICIT
-        depth = sum(1 for open_frame in self._stack if open_frame.sequence)
-        if depth >= self._limits.depth:
+        if frame.depth >= self._limits.depth:
             message = f"sequences nested more than {self._limits.depth} deep"
             raise LimitExceeded(message, offset=self.offset, element=self.path(tag))
         stop = self.offset + size + (0 if length == UNDEFINED else length)
@@ -586,7 +588,7 @@ class Parser:
             yield Anomaly(b"", self.offset, AnomalyCode.UNDEFINED_UN, tag)
         offset = self.offset
         raw = self._take(size)
-        inner = _Frame(True, end, frame.limit, content, tag)
+        inner = _Frame(True, end, frame.limit, content, frame.depth + 1, tag)
         inner.plain = self._plain_items and content != BIG and tag not in _PECULIAR and self._plain_around()
         self._stack.append(inner)
         yield SequenceStart(raw, offset, tag, "SQ", length, form)
@@ -605,7 +607,7 @@ class Parser:
             yield Anomaly(b"", self.offset, AnomalyCode.PIXEL_VR, tag)
         offset = self.offset
         raw = self._take(size)
-        inner = _Frame(True, _NEVER, frame.limit, frame.form, tag)
+        inner = _Frame(True, _NEVER, frame.limit, frame.form, frame.depth + 1, tag)
         inner.plain = self._plain_items and frame.form == EXPLICIT
         self._stack.append(inner)
         self._fragments = True
@@ -632,30 +634,3 @@ class Parser:
             raise self._truncated("the input ends inside the deflated data set")
         self._done = True
         yield End(b"", self.offset)
-
-
-def expanded(item: PlainItem) -> Iterator[Event]:
-    """The events that a plain item stands for, from ItemStart to ItemEnd."""
-    raw, offset, number, form, *_, options = item
-    _, length = read_plain_header(raw, 0, form)
-    content = raw[8:] if length != UNDEFINED else raw[8:-8]
-    yield ItemStart(raw[:8], offset, number, length, form)
-    parser = Parser.for_content(form, offset + 8, options=options)
-    parser.feed(content)
-    parser.close()
-    for event in parser.events():
-        if type(event) is not End:
-            yield event
-    yield ItemEnd(raw[8 + len(content) :], offset + 8 + len(content))
-
-
-def single_fragments(event: WholeFragments) -> Iterator[FragmentStart | ValueChunk]:
-    """The events that whole fragments stand for."""
-    raw, offset, number, lengths = event
-    position = 0
-    for index, length in enumerate(lengths, number):
-        yield FragmentStart(bytes(raw[position : position + 8]), offset + position, index, length)
-        position += 8
-        if length:
-            yield ValueChunk(raw[position : position + length], offset + position, True)
-        position += length

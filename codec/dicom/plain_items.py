@@ -14,15 +14,15 @@ from struct import Struct, error
 from typing import Final, NamedTuple
 
 from .dictionary import Dictionary
-from .events import EXPLICIT, UNDEFINED, Lengths
+from .events import EXPLICIT, IMPLICIT, UNDEFINED, Lengths
 from .tags import MAC_PARAMETERS_SEQUENCE, ORIGINAL_ATTRIBUTES_SEQUENCE, PIXEL_DATA
 from .values import normal_uid
 from .vr import LONG_HEADER, SHORT_HEADER, TEXT
 
-_SHORT: Final = Struct("<H").unpack_from
-_LONG_LENGTH: Final = Struct("<HI").unpack_from
-_PLAIN: Final = Struct("<HHI").unpack_from
+_PLAIN: Final = Struct("<HHI").unpack
+_PLAIN_AT: Final = Struct("<HHI").unpack_from
 _LENGTH: Final = Struct("<I").unpack_from
+_EXPLICIT_HEAD: Final = Struct("<HH2sH").unpack
 _PACK_SHORT: Final = Struct("<H").pack
 _PACK_LONG: Final = Struct("<I").pack
 
@@ -57,6 +57,81 @@ _IMPLICIT: Final = {
 }
 """The same, and what stands between tag and length in explicit VR."""
 
+_MOST_HEADS: Final = 4096
+_MOST_SHORT: Final = 0xFFFF
+
+
+_Head = tuple[int, int, int, bytes]
+"""What the first eight bytes of a data element say.
+
+Its tag; the bytes from its beginning to its end or, where the length stands behind these eight or the element is a sequence, to
+its value; how its value is checked (one that is empty is binary); and the same header in the other one of explicit and implicit
+VR, without the length if that is not known here or the element is a sequence.
+"""
+
+
+def _is_plain(tag: int) -> bool:
+    """Whether nobody has to look at a data element because of its tag."""
+    return _BELOW_FIRST < tag < _BEHIND_LAST and bool(tag & 0xFFFF) and tag not in _PECULIAR
+
+
+class _Heads(dict[bytes, _Head | None]):
+    """Heads by the eight bytes a data element begins with; None for one that is not plain. Remembers those met so far."""
+
+    def __missing__(self, head: bytes) -> _Head | None:
+        if len(head) < 8:
+            raise error
+        if len(self) >= _MOST_HEADS:
+            self.clear()
+        known = self[head] = self._read(head)
+        return known
+
+    def _read(self, head: bytes) -> _Head | None:
+        raise NotImplementedError
+
+
+class _ExplicitHeads(_Heads):
+    """In explicit VR the eight bytes are tag, VR and length, or zeros if the length is a long one."""
+
+    def _read(self, head: bytes) -> _Head | None:
+        group, element, vr, length = _EXPLICIT_HEAD(head)
+        tag, kind = group << 16 | element, _KINDS.get(vr)
+        if kind is None or not _is_plain(tag):
+            return None
+        if kind > _UID:
+            return None if length else (tag, 12, kind, head[:4])
+        return None if length & 1 else (tag, 8 + length, kind if length else _BINARY, head[:4] + _PACK_LONG(length))
+
+
+class _ImplicitHeads(_Heads):
+    """In implicit VR the eight bytes are tag and length; the dictionary knows the VR."""
+
+    def __init__(self, dictionary: Dictionary) -> None:
+        super().__init__()
+        self._dictionary = dictionary
+
+    def _read(self, head: bytes) -> _Head | None:
+        group, element, length = _PLAIN(head)
+        tag = group << 16 | element
+        known = _IMPLICIT.get(self._dictionary.plain.get(tag, ""))
+        if known is None or not _is_plain(tag):
+            return None
+        kind, code = known
+        if kind == _SEQUENCE:
+            return tag, 8, kind, head[:4] + code
+        if length & 1 or (kind <= _UID and length > _MOST_SHORT):
+            return None
+        written = _PACK_SHORT(length) if kind <= _UID else _PACK_LONG(length)
+        return tag, 8 + length, kind if length else _BINARY, head[:4] + code + written
+
+
+_EXPLICIT_HEADS: Final = _ExplicitHeads()
+
+
+@lru_cache(maxsize=2)
+def _implicit_heads(dictionary: Dictionary) -> _ImplicitHeads:
+    return _ImplicitHeads(dictionary)
+
 
 class Walked(NamedTuple):
     """A plain item: the offset behind it in the buffer, its canonical bytes (explicit VR, little endian, without lengths and item
@@ -78,42 +153,24 @@ class _NotPlain(Exception):
     """Something that has to be looked at in detail."""
 
 
-@lru_cache(maxsize=2)
-def _implicit_heads(dictionary: Dictionary) -> dict[bytes, tuple[int, int, bytes]]:
-    """What is known so far about data elements in implicit VR, by their tags."""
-    return {}
-
-
 class _Walk:
     """The pieces found so far."""
 
-    __slots__ = ("buffer", "containers", "defined", "depth", "dictionary", "elements", "heads", "parts", "undefined")
+    __slots__ = ("buffer", "containers", "defined", "depth", "elements", "heads", "parts", "undefined")
 
-    def __init__(self, buffer: bytes, depth: int, dictionary: Dictionary) -> None:
+    def __init__(self, buffer: bytes, depth: int, heads: _Heads) -> None:
         self.buffer = buffer
         self.depth = depth
-        self.dictionary = dictionary
+        self.heads = heads
         self.parts: list[bytes] = []
         self.elements = 0
         self.containers = 0
         self.defined = False
         self.undefined = False
-        self.heads = _implicit_heads(dictionary)
-
-    def implicit_head(self, head: bytes) -> tuple[int, int, bytes] | None:
-        """Tag and kind of a data element in implicit VR, and its explicit header up to the length; None if it is not plain."""
-        tag = int.from_bytes(head[:2], "little") << 16 | int.from_bytes(head[2:4], "little")
-        known = _IMPLICIT.get(self.dictionary.plain.get(tag, ""))
-        if known is None or not _is_plain(tag):
-            return None
-        if len(self.heads) >= _MOST_HEADS:
-            self.heads.clear()
-        kind, code = known
-        return self.heads.setdefault(head, (tag, kind, head + code))
 
     def item(self, position: int, limit: int, elements: _Elements) -> int:
         """The item at `position`, which must not reach beyond `limit`; returns the offset behind it."""
-        group, element, length = _PLAIN(self.buffer, position)
+        group, element, length = _PLAIN_AT(self.buffer, position)
         if group != 0xFFFE or element != 0xE000:
             raise _NotPlain
         position += 8
@@ -138,7 +195,7 @@ class _Walk:
             self.undefined = True
             while buffer[position : position + 4] == _ITEM:
                 position = self.item(position, limit, elements)
-            if _PLAIN(buffer, position) != (0xFFFE, 0xE0DD, 0):
+            if _PLAIN_AT(buffer, position) != (0xFFFE, 0xE0DD, 0):
                 raise _NotPlain
             position += 8
         else:
@@ -156,39 +213,39 @@ class _Walk:
 
 def _explicit(walk: _Walk, position: int, limit: int, delimited: bool) -> int:
     """The data elements of an item in explicit VR up to `limit`, or, if it is `delimited`, its end."""
-    buffer, last, count = walk.buffer, -1, 0
+    buffer, heads, last, count = walk.buffer, walk.heads, -1, 0
     start = position  # of what has not been taken over yet
-    heads = _HEADS
     while position < limit:
-        head = buffer[position : position + 6]
-        known = heads.get(head) or _head(head)
+        known = heads[buffer[position : position + 8]]
         if known is None:
             if not delimited or buffer[position : position + 8] != _END_OF_ITEM:
-                raise _NotPlain if len(buffer) - position >= 8 else error
+                raise _NotPlain
             walk.parts.append(buffer[start:position])
             position += 8
             break
-        tag, kind = known
+        tag, size, kind, _ = known
         if tag <= last:
             raise _NotPlain
         last = tag
         count += 1
-        if kind <= _UID:
-            (length,) = _SHORT(buffer, position + 6)
-            position += 8 + length
-        else:
-            reserved, length = _LONG_LENGTH(buffer, position + 6)
-            if reserved:
-                raise _NotPlain
+        position += size
+        if kind == _BINARY:
+            continue
+        if kind >= _SEQUENCE:
+            (length,) = _LENGTH(buffer, position - 4)
             if kind == _SEQUENCE:
-                walk.parts.append(buffer[start : position + 8])
-                start = position = walk.sequence(position + 12, length, limit, _explicit)
+                walk.parts.append(buffer[start : position - 4])
+                start = position = walk.sequence(position, length, limit, _explicit)
                 continue
-            position += 12 + length
-        if length & 1 or position > limit:
-            raise _NotPlain
-        if kind and length and kind != _LONG:
-            _check(buffer, position, length, kind)
+            if length & 1:
+                raise _NotPlain
+            position += length
+            if kind == _LONG or not length:
+                continue
+        if kind == _UID:
+            _check_uid(buffer[position - size + 8 : position], size - 8)
+        elif not buffer[position - 1] or (buffer[position - 1] == 0x20 and buffer[position - 2] in b" \0"):
+            raise _NotPlain  # more padding than a text needs
     else:
         if delimited:
             raise _NotPlain
@@ -199,60 +256,35 @@ def _explicit(walk: _Walk, position: int, limit: int, delimited: bool) -> int:
     return position
 
 
-_HEADS: Final[dict[bytes, tuple[int, int]]] = {}
-"""Tag and kind by what a data element in explicit VR begins with, for those seen so far that can be plain."""
-
-_MOST_HEADS: Final = 4096
-
-
-def _head(head: bytes) -> tuple[int, int] | None:
-    """Tag and kind of a data element in explicit VR, None if it is not plain."""
-    kind = _KINDS.get(head[4:])
-    tag = int.from_bytes(head[:2], "little") << 16 | int.from_bytes(head[2:4], "little")
-    if kind is None or not _is_plain(tag):
-        return None
-    if len(_HEADS) >= _MOST_HEADS:
-        _HEADS.clear()
-    return _HEADS.setdefault(head, (tag, kind))
-
-
-def _is_plain(tag: int) -> bool:
-    """Whether nobody has to look at a data element because of its tag."""
-    return _BELOW_FIRST < tag < _BEHIND_LAST and bool(tag & 0xFFFF) and tag not in _PECULIAR
-
-
 def _implicit(walk: _Walk, position: int, limit: int, delimited: bool) -> int:
     """The same in implicit VR."""
-    buffer, parts, last, count = walk.buffer, walk.parts, -1, 0
-    heads = walk.heads
+    buffer, heads, parts, last, count = walk.buffer, walk.heads, walk.parts, -1, 0
     while position < limit:
-        head = buffer[position : position + 4]
-        known = heads.get(head)
-        if known is None:
-            known = walk.implicit_head(head)
+        known = heads[buffer[position : position + 8]]
         if known is None:
             if not delimited or buffer[position : position + 8] != _END_OF_ITEM:
-                raise _NotPlain if len(buffer) - position >= 8 else error
+                raise _NotPlain
             position += 8
             break
-        tag, kind, start = known
+        tag, size, kind, head = known
         if tag <= last:
             raise _NotPlain
         last = tag
         count += 1
-        (length,) = _LENGTH(buffer, position + 4)
-        position += 8
+        parts.append(head)
         if kind == _SEQUENCE:
-            parts.append(start)
-            position = walk.sequence(position, length, limit, _implicit)
+            (length,) = _LENGTH(buffer, position + 4)
+            position = walk.sequence(position + 8, length, limit, _implicit)
             continue
-        end = position + length
-        if length & 1 or end > limit:
-            raise _NotPlain
-        parts.append(start + (_PACK_SHORT(length) if kind <= _UID else _PACK_LONG(length)) + buffer[position:end])
-        position = end
-        if kind and length and kind != _LONG:
-            _check(buffer, position, length, kind)
+        value = buffer[position + 8 : position + size]
+        position += size
+        parts.append(value)
+        if kind in (_BINARY, _LONG):
+            continue
+        if kind == _UID:
+            _check_uid(value, size - 8)
+        elif not buffer[position - 1] or (buffer[position - 1] == 0x20 and buffer[position - 2] in b" \0"):
+            raise _NotPlain  # more padding than a text needs
     else:
         if delimited:
             raise _NotPlain
@@ -262,15 +294,11 @@ def _implicit(walk: _Walk, position: int, limit: int, delimited: bool) -> int:
     return position
 
 
-def _check(buffer: bytes, end: int, length: int, kind: int) -> None:
-    """Is the value of this length that ends here in normal form?"""
-    if end > len(buffer):
+def _check_uid(value: bytes, length: int) -> None:
+    """Is a UID of this length in normal form?"""
+    if len(value) < length:
         raise error  # it has not come yet
-    if kind == _UID:
-        value = buffer[end - length : end]
-        if normal_uid(value) != value:
-            raise _NotPlain
-    elif (buffer[end - 1] == 0x20 and buffer[end - 2] in b" \0") or not buffer[end - 1]:
+    if normal_uid(value) != value:
         raise _NotPlain
 
 
@@ -282,13 +310,14 @@ def walk_item(
     An item of more than `size` bytes, or with sequences nested more than `depth` deep, is not plain. `ended`: no bytes are to
     come. `form` is EXPLICIT or IMPLICIT.
     """
-    walk = _Walk(buffer, depth, dictionary)
+    explicit = form == EXPLICIT
+    walk = _Walk(buffer, depth, _EXPLICIT_HEADS if explicit else _implicit_heads(dictionary))
     limit = position + size
     try:
-        end = walk.item(position, limit, _explicit if form == EXPLICIT else _implicit)
+        end = walk.item(position, limit, _explicit if explicit else _implicit)
     except _NotPlain:
         return False
-    except error:  # of struct: the end of the buffer
+    except (error, IndexError):  # of struct: the end of the buffer
         return not ended and len(buffer) < limit
     if end > len(buffer):
         return not ended
@@ -301,71 +330,72 @@ class Recoder:
 
     def __init__(self, form: int, dictionary: Dictionary, *, undefined: bool) -> None:
         self._form = form
-        self._heads = _implicit_heads(dictionary)
         self._undefined = undefined
+        self._heads: dict[int, _Heads] = {EXPLICIT: _EXPLICIT_HEADS, IMPLICIT: _implicit_heads(dictionary)}
 
     def recoded(self, raw: bytes, form: int) -> bytes:
         """A plain item, header included, that is in `form`."""
-        return self._item(raw, 0, form)[0]
+        parts: list[bytes] = []
+        self._item(raw, 0, form, parts)
+        return b"".join(parts)
 
-    def _item(self, raw: bytes, position: int, form: int) -> tuple[bytes, int]:
-        """The item at `position`, and the offset behind it."""
+    def _item(self, raw: bytes, position: int, form: int, parts: list[bytes]) -> tuple[int, int]:
+        """Append the item at `position`; the offset behind it, and the bytes that were appended."""
         (length,) = _LENGTH(raw, position + 4)
         position += 8
         end = len(raw) if length == UNDEFINED else position + length
-        content, position = self._elements(raw, position, end, form)
+        parts.append(_ITEM)
+        place = len(parts)
+        parts.append(_NO_LENGTH)
+        position, size = self._elements(raw, position, end, form, parts)
         if length == UNDEFINED:
             position += 8
         if self._undefined:
-            return b"".join((_ITEM, _NO_LENGTH, content, _END_OF_ITEM)), position
-        return b"".join((_ITEM, _PACK_LONG(len(content)), content)), position
+            parts.append(_END_OF_ITEM)
+            return position, size + 16
+        parts[place] = _PACK_LONG(size)
+        return position, size + 8
 
-    def _elements(self, raw: bytes, position: int, end: int, form: int) -> tuple[bytes, int]:
-        """The data elements up to `end` or the end of the item."""
-        parts: list[bytes] = []
-        same = form == self._form
+    def _elements(self, raw: bytes, position: int, end: int, form: int, parts: list[bytes]) -> tuple[int, int]:
+        """Append the data elements up to `end` or the end of the item; returns the same."""
+        heads, same, total = self._heads[form], form == self._form, 0
         start = position  # of what is taken over as it is
-        while position < end and raw[position : position + 4] != _END_OF_ITEM[:4]:
-            kind, size, length = self._header(raw, position, form)
-            if kind == _SEQUENCE or not same:
-                parts.append(raw[start:position])
-                parts.append(self._start(raw, position, kind, form, length))
-            position += size
+        while position < end:
+            known = heads[raw[position : position + 8]]
+            if known is None:
+                break
+            _, size, kind, other = known
+            behind = position + size
             if kind == _SEQUENCE:
-                content, position = self._items(raw, position, length, form)
-                parts += (_NO_LENGTH, content, _SEQUENCE_DELIMITER) if self._undefined else (_PACK_LONG(len(content)), content)
+                head = raw[start : behind - 4] if same else other
+                parts.append(head)
+                position, size = self._sequence(raw, behind, form, parts)
+                total += len(head) + size
                 start = position
                 continue
+            if kind > _SEQUENCE and form == EXPLICIT:
+                behind += _LENGTH(raw, behind - 4)[0]
             if not same:
-                start = position
-            position += length
+                parts += (other, raw[position + 8 : behind])
+                total += len(other) + behind - position - 8
+                start = behind
+            position = behind
         parts.append(raw[start:position])
-        return b"".join(parts), position
+        return position, total + position - start
 
-    def _header(self, raw: bytes, position: int, form: int) -> tuple[int, int, int]:
-        """Kind, size of the header and length of a data element."""
-        if form != EXPLICIT:
-            return self._heads[raw[position : position + 4]][1], 8, _LENGTH(raw, position + 4)[0]
-        kind = _KINDS[raw[position + 4 : position + 6]]
-        if kind <= _UID:
-            return kind, 8, _SHORT(raw, position + 6)[0]
-        return kind, 12, _LENGTH(raw, position + 8)[0]
-
-    def _start(self, raw: bytes, position: int, kind: int, form: int, length: int) -> bytes:
-        """The header of a data element; that of a sequence up to its length."""
-        tag = raw[position : position + 4]
-        if self._form != EXPLICIT:
-            return tag if kind == _SEQUENCE else tag + _PACK_LONG(length)
-        start = raw[position : position + (8 if kind > _UID else 6)] if form == EXPLICIT else self._heads[tag][2]
-        if kind == _SEQUENCE:
-            return start
-        return start + (_PACK_SHORT(length) if kind <= _UID else _PACK_LONG(length))
-
-    def _items(self, raw: bytes, position: int, length: int, form: int) -> tuple[bytes, int]:
-        """The items of a sequence, and the offset behind it."""
-        parts: list[bytes] = []
+    def _sequence(self, raw: bytes, position: int, form: int, parts: list[bytes]) -> tuple[int, int]:
+        """Append the length of a sequence and its items, which begin at `position`; returns the same."""
+        (length,) = _LENGTH(raw, position - 4)
         end = len(raw) if length == UNDEFINED else position + length
+        place, total = len(parts), 0
+        parts.append(_NO_LENGTH)
         while position < end and raw[position : position + 4] == _ITEM:
-            item, position = self._item(raw, position, form)
-            parts.append(item)
-        return b"".join(parts), position + 8 if length == UNDEFINED else position
+            position, size = self._item(raw, position, form, parts)
+            total += size
+        if length == UNDEFINED:
+            position += 8
+        if self._undefined:
+            parts.append(_SEQUENCE_DELIMITER)
+            return position, total + 12
+        parts[place] = _PACK_LONG(total)
+        return position, total + 4

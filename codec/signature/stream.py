@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from ..dicom.details import expanded, single_fragments
 from ..dicom.events import (
     BIG,
     EXPLICIT,
@@ -27,7 +28,6 @@ from ..dicom.events import (
     WholeFragments,
 )
 from ..dicom.headers import element_header, tag_bytes
-from ..dicom.parser import expanded, single_fragments
 from ..dicom.tags import ITEM, PIXEL_DATA, SEQUENCE_DELIMITATION
 from ..dicom.tags import text as tag_text
 from ..dicom.values import Swapper, is_padded, legacy_text, normal_text, normal_uid, normal_value, swapped

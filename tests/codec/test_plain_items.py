@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from dcmsign.codec.dicom.details import expanded, single_fragments
 from dcmsign.codec.dicom.encoder import DatasetEncoder, LengthTable
 from dcmsign.codec.dicom.events import (
     BIG,
@@ -23,7 +24,7 @@ from dcmsign.codec.dicom.events import (
     WholeFragments,
 )
 from dcmsign.codec.dicom.options import DEFAULT_LIMITS, READ_AS_FOUND, Limits, ReadOptions
-from dcmsign.codec.dicom.parser import Parser, expanded, single_fragments
+from dcmsign.codec.dicom.parser import Parser
 from dcmsign.codec.errors import FormatError
 from dcmsign.codec.signature import mac
 from dcmsign.codec.signature.finder import SignatureFinder
