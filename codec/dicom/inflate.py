@@ -22,11 +22,12 @@ class Inflater:
         self._stream: zlib._Decompress = zlib.decompressobj(-zlib.MAX_WBITS)
         self._input = b""
         self._pending = False
+        self._failure: Exception | None = None
 
     @property
     def idle(self) -> bool:
         """Whether nothing more can come out before something is fed."""
-        return self._stream.eof or not (self._input or self._pending)
+        return self._failure is None and (self._stream.eof or not (self._input or self._pending))
 
     @property
     def complete(self) -> bool:
@@ -40,12 +41,28 @@ class Inflater:
     def read(self, offset: int) -> bytes:
         """The next piece, empty if there is none; raises BadStructure (at `offset` of the inflated stream) for bad data."""
         while not self.idle:
+            if self._failure is not None:
+                raise BadStructure(f"deflated data set: {self._failure}", offset=offset) from self._failure
+            before = self._stream.copy()
             try:
                 piece = self._stream.decompress(self._input, PIECE)
             except self._error as error:
-                raise BadStructure(f"deflated data set: {error}", offset=offset) from error
+                self._failure = error
+                if salvaged := self._salvaged(before):
+                    return salvaged
+                continue
             self._input = self._stream.unconsumed_tail
             self._pending = len(piece) == PIECE  # zlib may hold output back without holding input back
             if piece:
                 return piece
         return b""
+
+    def _salvaged(self, stream: zlib._Decompress) -> bytes:
+        """What comes out in front of bad data, however much of them was fed at once."""
+        found = b""
+        try:
+            for place in range(len(self._input)):
+                found += stream.decompress(self._input[place : place + 1])
+        except self._error:
+            pass
+        return found

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from .dictionary import BUILT_IN, Dictionary
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(NamedTuple):
     """Bounds on what hostile input can make the parser do.
 
     `depth`: open sequences; `inline`: bytes of the largest value that is delivered in one Element; `meta`: bytes of the file

@@ -8,7 +8,7 @@ plain as well, no signatures and no Pixel Data inside.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from struct import Struct, error
 from typing import Final, NamedTuple
@@ -229,7 +229,7 @@ def _explicit(walk: _Walk, position: int, limit: int, delimited: bool) -> int:
         last = tag
         count += 1
         position += size
-        if kind == _BINARY:
+        if not kind:  # binary
             continue
         if kind >= _SEQUENCE:
             (length,) = _LENGTH(buffer, position - 4)
@@ -244,7 +244,7 @@ def _explicit(walk: _Walk, position: int, limit: int, delimited: bool) -> int:
                 continue
         if kind == _UID:
             _check_uid(buffer[position - size + 8 : position], size - 8)
-        elif not buffer[position - 1] or (buffer[position - 1] == 0x20 and buffer[position - 2] in b" \0"):
+        elif (end := buffer[position - 1]) <= 0x20 and (not end or (end == 0x20 and buffer[position - 2] in b" \0")):
             raise _NotPlain  # more padding than a text needs
     else:
         if delimited:
@@ -323,6 +323,22 @@ def walk_item(
         return not ended
     lengths = Lengths.MIXED if walk.defined and walk.undefined else Lengths.DEFINED if walk.defined else Lengths.UNDEFINED
     return Walked(end, b"".join(walk.parts), walk.elements, walk.containers, lengths)
+
+
+def element_sizes(content: bytes, position: int) -> Iterator[tuple[int, int]]:
+    """Bytes of the header and of the whole of each data element from `position` on: plain, in explicit VR, no sequences."""
+    heads, end = _EXPLICIT_HEADS, len(content)
+    while position < end:
+        known = heads[content[position : position + 8]]
+        if known is None:
+            raise ValueError("a data element that is not plain")
+        _, size, kind, _ = known
+        if kind > _SEQUENCE:
+            yield size, size + _LENGTH(content, position + 8)[0]
+            position += _LENGTH(content, position + 8)[0]
+        else:
+            yield 8, size
+        position += size
 
 
 class Recoder:

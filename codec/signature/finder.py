@@ -1,8 +1,9 @@
 """Finds every digital signature of a data set, at every level, and computes its digests in one pass (PS3.3 C.12.1.1.3).
 
-Algorithm and tag list stand in MAC Parameters Sequence (4FFE,0001), behind most of the data elements they are about. So the
-input before it is read a second time, through the `read` function the caller provides; what may still be asked for begins at
-`keep_from`. Everything behind it, Pixel Data above all, is digested as it passes.
+Algorithm and tag list stand in MAC Parameters Sequence (4FFE,0001), behind most of the data elements they are about. Their
+events are kept until then if they are small; if not, the input before it is read a second time, through the `read` function the
+caller provides; what may still be asked for begins at `keep_from`. Everything behind it, Pixel Data above all, is digested as it
+passes.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from ..dicom.events import (
     FragmentsStart,
     ItemEnd,
     ItemStart,
+    PlainItem,
     SequenceEnd,
     SequenceStart,
     ValueStart,
@@ -78,6 +80,13 @@ TAGGED = _PIXELS | {SequenceStart}
 """Events with which a data element begins."""
 
 VERIFICATION_FLAG = 0x0040A493
+
+_KEPT = 12 << 20
+_KEPT_EVENT = 256
+"""Bytes of memory for the events in front of MAC Parameters Sequence, and what one of them takes besides what it carries."""
+
+_STREAMED = frozenset({ValueStart, FragmentsStart})
+"""Events behind which there are pieces of a value, which are not kept."""
 
 
 def first_value(value: bytes) -> str:
@@ -197,6 +206,37 @@ class LevelDigester:
             yield DigestForm(end.digest.digest(), end.complete, end.legacy, end.missing_bytes, end.missing_elements, end.examples)
 
 
+class _Head:
+    """The events of the main data set in front of MAC Parameters Sequence, without values that come in pieces.
+
+    `events` is None once they are too many, or too large, to be kept.
+    """
+
+    def __init__(self) -> None:
+        self.events: list[Event] | None = []
+        self._size = 0
+        self._complete = False
+
+    def note(self, event: Event) -> None:
+        """Keep an event."""
+        if self._complete or self.events is None:
+            return
+        kind = type(event)
+        self._size += len(event.raw) + _KEPT_EVENT
+        if kind is PlainItem:
+            self._size += len(event.stream)  # type: ignore[union-attr]
+        if self._size > _KEPT or kind in _STREAMED:
+            self.events = None
+        else:
+            self.events.append(event)
+
+    def complete(self) -> None:
+        """The event noted last was the start of MAC Parameters Sequence."""
+        self._complete = True
+        if self.events is not None:
+            self.events.pop()
+
+
 class _Level:
     """An open data set or item."""
 
@@ -249,6 +289,7 @@ class SignatureFinder:
         self._active: list[LevelDigester] = []
         self._syntax: syntaxes.TransferSyntax | None = None
         self._head_open = True
+        self._head: _Head | None = None if ordered else _Head()
         self._offset = 0
         self._texts: dict[int, int] = {}
         self._gate = TextGate(self._texts, measure=True)
@@ -300,6 +341,8 @@ class SignatureFinder:
         self._offset = event.offset
         if self._main_tags is not None and kind in TAGGED and self._levels and not self._sequences:
             self._note(event, self._main_tags)  # type: ignore[arg-type]
+        if self._head is not None:
+            self._head.note(event)
         for digester in self._active:
             digester.feed(event)
         if self._collector is not None:
@@ -323,6 +366,8 @@ class SignatureFinder:
             self._close_level(event.offset)
         elif len(self._levels) == 1 and self._head_open and isinstance(event, (Element, ValueStart, FragmentsStart)):
             self._head_open = event.tag < MAC_PARAMETERS_SEQUENCE
+        if not self._head_open:
+            self._head = None
 
     def _note(self, event: Element | ValueStart | SequenceStart | FragmentsStart, tags: array[int]) -> None:
         tags.append(event.tag)
@@ -345,6 +390,8 @@ class SignatureFinder:
                 self._collector = trees.TreeCollector(self._limit)
                 self._collecting = event.offset
                 self._collector.feed(event)
+                if self._head is not None and len(self._levels) == 1:
+                    self._head.complete()
         if len(self._levels) == 1 and event.tag > MAC_PARAMETERS_SEQUENCE:
             self._head_open = False
         self._sequences.append(event.tag)
@@ -373,16 +420,22 @@ class SignatureFinder:
             self._digest_head(level)
         if len(self._levels) == 1:
             self._head_open = False
+            self._head = None
 
     def _digest_head(self, level: _Level) -> None:
         """Digest the elements of a level that came before its MAC parameters, then follow it."""
         assert level.parameters is not None
         depth = len(self._levels) - 1
         level.digester = self._digester(level, depth)
-        events = read_events(self._read, self._parser(level, depth), self._collecting)
-        for event in TextGate(self._texts).through(events):
+        for event in self._events_before(level, depth):
             level.digester.feed(event)
         self._active.append(level.digester)
+
+    def _events_before(self, level: _Level, depth: int) -> Iterable[Event]:
+        """The events of a level in front of its MAC Parameters Sequence, which has just been read."""
+        if not depth and self._head is not None and self._head.events is not None:
+            return self._head.events
+        return TextGate(self._texts).through(read_events(self._read, self._parser(level, depth), self._collecting))
 
     def _digester(self, level: _Level, depth: int) -> LevelDigester:
         assert self._syntax is not None

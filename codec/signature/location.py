@@ -16,12 +16,13 @@ Location = tuple[tuple[int, int], ...]
 
 _SPACE = r"[ \t\n\v\f\r]*+"
 _HEX = rf"({_SPACE}[+-]?(?:0[xX][0-9a-fA-F]*|[0-9a-fA-F]+))"
+# compiled when they are first used
 _TOKENS = {
-    "period": re.compile(r"\."),
-    "end": re.compile(rf"{_SPACE}\Z"),
-    "index": re.compile(rf"{_SPACE}\[([0-9]+)\]"),
-    "number": re.compile(rf"{_SPACE}\({_HEX},{_HEX}[^)]*\)"),
-    "name": re.compile(rf"{_SPACE}(?![\[(.])([A-Za-z0-9]*)"),
+    "period": r"\.",
+    "end": rf"{_SPACE}\Z",
+    "index": rf"{_SPACE}\[([0-9]+)\]",
+    "number": rf"{_SPACE}\({_HEX},{_HEX}[^)]*\)",
+    "name": rf"{_SPACE}(?![\[(.])([A-Za-z0-9]*)",
 }
 _MOST = (1 << 64) - 1
 _PLAIN = (Element, ValueStart, FragmentsStart)
@@ -93,7 +94,7 @@ _BEHIND = {"tag": "index", "index": "period", "period": "tag"}
 def _token(text: str, position: int) -> tuple[str, tuple[str, ...], int]:
     """Kind, parts and end of what stands at a position."""
     for kind, pattern in _TOKENS.items():
-        if found := pattern.match(text, position):
+        if found := re.compile(pattern).match(text, position):
             return kind, found.groups(), found.end()
     return "nothing", (), position
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from ..dicom.plain_items import element_sizes
 from .algorithms import Digest, new_digest
 
 BUFFER_SIZE = 16384
@@ -119,6 +120,12 @@ class Form:
         self.room = room - left
         return None
 
+    def advance_over(self, item: bytes) -> None:
+        """Follow DCMTK's buffer over a plain item without sequences in it, around which there is one sequence."""
+        self.advance(_ITEM_TAG, _ITEM_TAG, _ITEM_TAG, 1)
+        for head, size in element_sizes(item, _ITEM_TAG):
+            self.advance(head, head, size, 1)
+
     def miss(self, data: bytes | memoryview, element: bool, where: Callable[[], str]) -> None:
         """Count a piece that is left out; `element` if a data element begins with it, or is the one that is cut."""
         self.missing_bytes += len(data)
@@ -208,22 +215,26 @@ class Mac:
         for form in tuple(self._forms):
             self._put_form(form, legacy if form.legacy and legacy is not None else data, head, required, depth, where)
 
-    def put_item(self, data: bytes, elements: int) -> bool:
+    def put_item(self, data: bytes, elements: int, *, flat: bool) -> bool:
         """Append a whole item of small pieces, `elements` of them data elements, unless it matters how it is composed.
 
-        A head never asks for more buffer than what it belongs to needs in the end.
+        `flat`: there is one sequence around it and none in it, so that nothing of it is left out. A head never asks for more
+        buffer than what it belongs to needs in the end.
         """
         size = len(data)
         for form in self._forms:
-            if len(form.examples) < _EXAMPLES if form.skipping else form.room < size:
+            if len(form.examples) < _EXAMPLES if form.skipping else form.room < size and not flat:
                 return False
         for form in self._forms:
             if form.skipping:
                 form.missing_bytes += size
                 form.missing_elements += elements
+                continue
+            if form.room < size:
+                form.advance_over(data)
             else:
                 form.room -= size
-                form.write(data)
+            form.write(data)
         return True
 
     def put_fragments(self, data: bytes, lengths: Iterable[int]) -> None:

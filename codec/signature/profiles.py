@@ -5,7 +5,6 @@ from __future__ import annotations
 import enum
 import functools
 from collections.abc import Iterable, Iterator, Set
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from ..dicom.syntaxes import SYNTAXES
@@ -44,8 +43,7 @@ class DatasetFacts(NamedTuple):
     """First value of Verification Flag (0040,A493) without padding, None if it is absent."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rules:
+class Rules(NamedTuple):
     """The rules of one profile.
 
     `name`: what messages call it, empty if they never do. `key_types`: which of RSA, DSA, EC, DH may sign. `mac_algorithms`:

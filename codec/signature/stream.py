@@ -210,8 +210,8 @@ class StreamEncoder:
     def _plain_item(self, event: PlainItem) -> None:
         if not self._active or self._omit >= 0:
             return
-        active, explicit = self._active, self._kind == EXPLICIT
-        in_detail = tuple(mac for mac in active if not (explicit and mac.put_item(event.stream, event.elements)))
+        active, explicit, flat = self._active, self._kind == EXPLICIT, event.containers == 1 and self._depth == 1
+        in_detail = tuple(mac for mac in active if not (explicit and mac.put_item(event.stream, event.elements, flat=flat)))
         if in_detail:
             self._active = in_detail
             for part in expanded(event):
