@@ -109,7 +109,8 @@ def make_plain(path: Path, elements: int, form: Form, *, an_item: int = 50) -> i
 
     def item(start: int) -> bytes:
         numbers = range(start, min(start + an_item, elements))
-        return b"".join(encoder.text(0x00189000 + number - start, "LO", f"{number:08}") for number in numbers)
+        creator = encoder.text(0x00190010, "LO", "BENCHMARK")
+        return creator + b"".join(encoder.text(0x00191000 + number - start, "LO", f"{number:08}") for number in numbers)
 
     body += encoder.sequence(0x00081140, *(item(start) for start in range(0, elements, an_item)))
     path.write_bytes(preamble(form, ENHANCED_MR, "1.2.3.4") + body)

@@ -199,10 +199,11 @@ class Anomaly(NamedTuple):
 
 
 class End(NamedTuple):
-    """End of the input."""
+    """End of the input; `trailing` bytes behind a deflated data set belong to nothing."""
 
     raw: bytes
     offset: int
+    trailing: int = 0
 
 
 Event = (

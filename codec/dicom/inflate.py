@@ -23,6 +23,7 @@ class Inflater:
         self._input = b""
         self._pending = False
         self._failure: Exception | None = None
+        self._behind = 0  # bytes fed after the end
 
     @property
     def idle(self) -> bool:
@@ -34,8 +35,16 @@ class Inflater:
         """Whether the end of the deflate stream has been read."""
         return self._stream.eof
 
+    @property
+    def trailing(self) -> int:
+        """Bytes behind the end of the deflate stream."""
+        return self._behind + len(self._stream.unused_data)
+
     def feed(self, block: bytes) -> None:
         """Add compressed bytes."""
+        if self._stream.eof:
+            self._behind += len(block)
+            return
         self._input = self._input + block if self._input else bytes(block)
 
     def read(self, offset: int) -> bytes:

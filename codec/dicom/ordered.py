@@ -102,7 +102,8 @@ class OrderedReader:
     """Delivers the content of a data set or item in canonical order.
 
     `read` gives access to the input; `options` and `limits` are those of the parser; `elements` bounds the data elements of one
-    level that is out of order; `notice` is told what is unusual about the input.
+    level that is out of order; `notice` is told what is unusual about the input, `observe` gets all events of the main data set
+    in file order.
     """
 
     def __init__(
@@ -114,6 +115,7 @@ class OrderedReader:
         encapsulated: bool = False,
         elements: int = 1 << 18,
         notice: Callable[[Anomaly], None] | None = None,
+        observe: Callable[[Event], None] | None = None,
     ) -> None:
         self._read = read
         self._options = options
@@ -121,6 +123,7 @@ class OrderedReader:
         self._encapsulated = encapsulated
         self._elements = elements
         self._notice = notice
+        self._observe = observe
         self.end = 0
         """Offset behind the main data set, once it has been walked."""
 
@@ -148,6 +151,8 @@ class OrderedReader:
         children, nesting = _Children(self._elements), 0
         parser = self._parser(form, start, depth)
         for event in read_events(self._read, parser, end, skip=True):
+            if depth == 0 and self._observe is not None:
+                self._observe(event)
             if isinstance(event, Anomaly):
                 if depth == 0 and self._notice is not None:
                     self._notice(event)

@@ -633,4 +633,4 @@ class Parser:
         if self._inflater is not None and not self._inflater.complete:
             raise self._truncated("the input ends inside the deflated data set")
         self._done = True
-        yield End(b"", self.offset)
+        yield End(b"", self.offset, 0 if self._inflater is None else self._inflater.trailing)

@@ -2,8 +2,8 @@
 
 Functional groups and content trees hold hundreds of thousands of small data elements. An item that is plain is checked, and its
 canonical form made, in one tight loop; what is not plain goes the ordinary way, element by element. Plain means: little endian,
-tags ascending and signable, VRs known without context, even lengths, values in normal form (PS3.5 6.2, 7.1), nested sequences
-plain as well, no signatures and no Pixel Data inside.
+tags ascending and signable, VRs known without context and those of the dictionary, even lengths, values in normal form (PS3.5
+6.2, 7.1), nested sequences plain as well, no signatures and no Pixel Data inside.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from functools import lru_cache
 from struct import Struct, error
 from typing import Final, NamedTuple
 
-from .dictionary import Dictionary
+from .dictionary import BUILT_IN, Dictionary
 from .events import EXPLICIT, IMPLICIT, UNDEFINED, Lengths
 from .tags import MAC_PARAMETERS_SEQUENCE, ORIGINAL_ATTRIBUTES_SEQUENCE, PIXEL_DATA
 from .values import normal_uid
@@ -96,7 +96,7 @@ class _ExplicitHeads(_Heads):
     def _read(self, head: bytes) -> _Head | None:
         group, element, vr, length = _EXPLICIT_HEAD(head)
         tag, kind = group << 16 | element, _KINDS.get(vr)
-        if kind is None or not _is_plain(tag):
+        if kind is None or not _is_plain(tag) or BUILT_IN.plain.get(tag, code := vr.decode("ascii")) != code:
             return None
         if kind > _UID:
             return None if length else (tag, 12, kind, head[:4])

@@ -9,7 +9,7 @@ passes.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from ..dicom import syntaxes, trees
@@ -40,7 +40,7 @@ from ..dicom.tags import (
 from ..dicom.texts import TextGate
 from ..dicom.vr import TEXT
 from ..errors import LimitExceeded
-from .algorithms import MAC_ALGORITHMS
+from .algorithms import MAC_ALGORITHMS, Digest, new_digest
 from .items import MacParameters, SignatureItem, digested_events, read_mac_parameters, read_signature
 from .location import Location, search_order
 from .mac import Form, Mac
@@ -125,7 +125,10 @@ class _Key(NamedTuple):
 
 
 class LevelDigester:
-    """Digests of one data set or item, for all its MAC parameters at once; equal parameters share a digest."""
+    """Digests of one data set or item, for all its MAC parameters at once; equal parameters share a digest.
+
+    `digests` makes the digest objects where there are several of them.
+    """
 
     def __init__(
         self,
@@ -135,6 +138,7 @@ class LevelDigester:
         *,
         old_format: bool,
         limit: int,
+        digests: Callable[[str], Digest] = new_digest,
     ) -> None:
         self.pixels = PixelFacts()
         self._syntax = syntax
@@ -142,12 +146,12 @@ class LevelDigester:
         self._depth = depth
         self._nesting = 0
         self._old_format = old_format
-        for entry in parameters:
-            key = self._key(entry)
-            if key is not None and key not in self._macs:
-                if len(self._macs) >= limit:
-                    raise LimitExceeded(f"more than {limit} different MAC parameters in one data set or item")
-                self._macs[key] = Mac(key.algorithm, key.tags, verifying=True)
+        keys = dict.fromkeys(key for key in map(self._key, parameters) if key is not None)
+        if len(keys) > limit:
+            raise LimitExceeded(f"more than {limit} different MAC parameters in one data set or item")
+        digest = digests if len(keys) > 1 else new_digest
+        for key in keys:
+            self._macs[key] = Mac(key.algorithm, key.tags, verifying=True, digests=digest)
         self._encoders = [
             StreamEncoder(
                 [mac for key, mac in self._macs.items() if (key.kind, key.swap_pixels) == (kind, swap)],
@@ -259,6 +263,7 @@ class SignatureFinder:
     `read` gives access to bytes of the (inflated) input from `keep_from` on. With `ordered` the events come in another order
     than in the file, and every signed level is read again. `facts`: collect what profiles look at. `limit` bounds the bytes of
     each of the two sequences of a level, `macs` the different MAC parameters of a level, `signatures` all signatures together.
+    `digests` makes the digest objects of a level that needs several, so that they may work at the same time.
     """
 
     def __init__(
@@ -273,8 +278,10 @@ class SignatureFinder:
         limit: int = 4 << 20,
         macs: int = 1024,
         signatures: int = 4096,
+        digests: Callable[[str], Digest] = new_digest,
     ) -> None:
         self._read = read
+        self._digests = digests
         self._options = options
         self._limits = limits
         self._ordered = ordered
@@ -440,7 +447,9 @@ class SignatureFinder:
     def _digester(self, level: _Level, depth: int) -> LevelDigester:
         assert self._syntax is not None
         parameters = (level.parameters or {}).values()
-        return LevelDigester(parameters, depth, self._syntax, old_format=self._old_format, limit=self._mac_limit)
+        return LevelDigester(
+            parameters, depth, self._syntax, old_format=self._old_format, limit=self._mac_limit, digests=self._digests
+        )
 
     def _parser(self, level: _Level, depth: int) -> Parser:
         assert self._syntax is not None

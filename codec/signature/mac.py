@@ -140,6 +140,7 @@ class Mac:
 
     `tags` are the Data Elements Signed, None for everything signable. `verifying` follows all forms, otherwise only the
     complete one, or with `incomplete` only DCMTK's. Elements of `tags` that turn out unsignable are collected in `unsignable`.
+    `digests` makes the digest object, which may keep what it is given and digest it later.
     """
 
     def __init__(
@@ -150,12 +151,13 @@ class Mac:
         verifying: bool = False,
         incomplete: bool = False,
         tee: Callable[[bytes | memoryview], object] | None = None,
+        digests: Callable[[str], Digest] = new_digest,
     ) -> None:
         self.algorithm = algorithm
         self.tags = tags
         self.unsignable: list[int] = []
         self._verifying = verifying
-        self._forms = [Form(new_digest(algorithm), room=BUFFER_SIZE if verifying or incomplete else _UNFOLLOWED)]
+        self._forms = [Form(digests(algorithm), room=BUFFER_SIZE if verifying or incomplete else _UNFOLLOWED)]
         self._forms[0].complete = not incomplete
         self._forms[0].tee = tee
         self._marked: list[Form] = []

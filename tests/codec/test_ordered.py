@@ -8,7 +8,7 @@ import pytest
 from dcmsign.codec.dicom.encoder import form_of
 from dcmsign.codec.dicom.events import Anomaly, AnomalyCode, Element, End, Event, SequenceStart, ValueStart
 from dcmsign.codec.dicom.options import Limits, ReadOptions
-from dcmsign.codec.dicom.ordered import BLOCK, OrderedReader, read_events
+from dcmsign.codec.dicom.ordered import BLOCK, HEADERS, OrderedReader, read_events
 from dcmsign.codec.dicom.parser import Parser
 from dcmsign.codec.dicom.syntaxes import SYNTAXES
 from dcmsign.codec.errors import LimitExceeded
@@ -191,6 +191,99 @@ def test_reading_with_skips_gives_the_same_elements() -> None:
         assert starts == [(node.tag, len(node.value)) for node in tree if isinstance(node, Plain)]
         assert isinstance(events[-1], End)
         assert events[-1].offset == len(data)
+
+
+class Recorder:
+    """Access to a sparse input, zeros but for some pieces; remembers what was read."""
+
+    def __init__(self, size: int, pieces: dict[int, bytes]) -> None:
+        self._size = size
+        self._pieces = pieces
+        self.reads: list[tuple[int, int]] = []
+
+    def __call__(self, offset: int, size: int) -> bytes:
+        data = bytearray(max(min(size, self._size - offset), 0))
+        for start, piece in self._pieces.items():
+            begin, end = max(start, offset), min(start + len(piece), offset + len(data))
+            if begin < end:
+                data[begin - offset : end - offset] = piece[begin - start : end - start]
+        self.reads.append((offset, len(data)))
+        return bytes(data)
+
+    @property
+    def sizes(self) -> list[int]:
+        return [size for _, size in self.reads]
+
+
+def sparse(lengths: tuple[int, ...], end: bytes = b"") -> tuple[Recorder, list[int]]:
+    """A file with large binary values of zeros, and the offsets of these values."""
+    place = len(builder.meta(builder.UIDS["explicit"]))
+    pieces, offsets = {0: builder.meta(builder.UIDS["explicit"])}, []
+    for number, length in enumerate(lengths):
+        pieces[place] = builder.header("explicit", 0x00420011 + (number << 16), "OB", length)
+        offsets.append(place + 12)
+        place += 12 + length
+    pieces[place] = end
+    return Recorder(place + len(end), pieces), offsets
+
+
+def surveyed(recorder: Recorder, *, wanted: bool = False) -> list[int]:
+    """The lengths of the large values, found without reading them unless they are wanted."""
+    events = list(read_events(recorder, Parser(), skip=True, wanted=lambda: wanted))
+    assert isinstance(events[-1], End)
+    return [event.length for event in events if isinstance(event, ValueStart)]
+
+
+def test_a_survey_reads_the_ends_of_large_values_only() -> None:
+    """A gibibyte costs as many reads as some hundred kibibytes."""
+    lengths = (200_000, 1 << 30, 0xFFFFFFF0, 1 << 20)
+    recorder, offsets = sparse(lengths, builder.encode((LATE._replace(tag=0x7FE10010),), "explicit"))
+    assert surveyed(recorder) == list(lengths)
+    ends = [offset + length - 1 for offset, length in zip(offsets, lengths, strict=True)]
+    last = recorder.reads[-2]
+    assert [offset for offset, _ in recorder.reads] == [0, *ends, sum(last)]
+    assert recorder.sizes == [HEADERS, *[HEADERS] * 3, last[1], 0]
+    assert last[1] < HEADERS
+
+
+def test_a_survey_reads_in_growing_blocks() -> None:
+    """Where there is nothing to pass over, short reads would keep other threads from running."""
+    elements = b"".join(builder.encode((Plain(0x00090000 + n, "OB", bytes(1000)),), "explicit") for n in range(0x10, 0x2000))
+    data = builder.meta(builder.UIDS["explicit"]) + elements
+    recorder = Recorder(len(data), {0: data})
+    assert surveyed(recorder) == []
+    growing = [HEADERS << n for n in range((BLOCK // HEADERS).bit_length())]
+    assert recorder.sizes[: len(growing)] == growing
+    assert set(recorder.sizes[len(growing) : -2]) == {BLOCK}
+    assert sum(recorder.sizes) == len(data)
+
+
+def test_a_survey_starts_small_again_behind_a_value() -> None:
+    """What has been passed over tells that headers are far from each other."""
+    few = b"".join(builder.encode((Plain(0x00090000 + n, "OB", bytes(1000)),), "explicit") for n in range(0x10, 0x200))
+    head = builder.meta(builder.UIDS["explicit"]) + few
+    value = builder.header("explicit", 0x00420011, "OB", 1 << 30)
+    behind = head + value
+    more = b"".join(builder.encode((Plain(0x00430000 + n, "OB", bytes(1000)),), "explicit") for n in range(0x10, 0x200))
+    recorder = Recorder(len(behind) + (1 << 30) + len(more), {0: behind, len(behind) + (1 << 30): more})
+    assert surveyed(recorder) == [1 << 30]
+    back = recorder.reads.index((len(behind) + (1 << 30) - 1, HEADERS))
+    assert recorder.sizes[:back] == [HEADERS, 2 * HEADERS, 4 * HEADERS, 8 * HEADERS][:back]
+    assert recorder.sizes[back : back + 3] == [HEADERS, 2 * HEADERS, 4 * HEADERS]
+
+
+def test_a_wanted_value_is_read_in_growing_blocks() -> None:
+    recorder, _ = sparse((10 * BLOCK,))
+    assert surveyed(recorder, wanted=True) == [10 * BLOCK]
+    assert recorder.sizes[:6] == [HEADERS, 2 * HEADERS, 4 * HEADERS, 8 * HEADERS, BLOCK, BLOCK]
+    assert sum(recorder.sizes) == recorder.reads[-1][0]
+
+
+def test_a_short_rest_is_read() -> None:
+    """A read that goes on is cheaper than one somewhere else."""
+    recorder, _ = sparse((2 * HEADERS - 1000,))
+    assert surveyed(recorder) == [2 * HEADERS - 1000]
+    assert sum(recorder.sizes) == recorder.reads[-1][0]
 
 
 def test_nested_disorder_is_found_in_nested_items() -> None:
