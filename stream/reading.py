@@ -87,8 +87,17 @@ def forward_events(
         yield event
 
 
-def open_ordered(source: RandomAccess, options: ReadOptions, warnings: Warnings) -> tuple[Reader, Iterator[Event]]:
-    """The events of an object in ascending order, whatever its order in the file, and access to the bytes they stand for."""
+Observer = Callable[[Event], None]
+"""Is shown events in file order."""
+
+
+def open_ordered(
+    source: RandomAccess, options: ReadOptions, warnings: Warnings, observe: Observer | None = None
+) -> tuple[Reader, Iterator[Event]]:
+    """The events of an object in ascending order, whatever its order in the file, and access to the bytes they stand for.
+
+    `observe` is shown the events in file order, small values whole and others by their beginnings.
+    """
     parser = Parser(options)
     head: list[Event] = []
     offset = 0
@@ -101,12 +110,14 @@ def open_ordered(source: RandomAccess, options: ReadOptions, warnings: Warnings)
         for event in parser.events():
             if type(event) is Anomaly:
                 warnings.note(event)
+            if observe is not None:
+                observe(event)
             head.append(event)
             if type(event) is DatasetStart:
                 break
     start, syntax = head[-1].offset, parser.syntax
     if not parser.inflating:
-        return source.read_at, _ordered(source.read_at, head, start, syntax, options, warnings)
+        return source.read_at, _ordered(source.read_at, head, start, syntax, options, warnings, observe)
     spool = Spool()
 
     def read(position: int, size: int) -> bytes:
@@ -114,14 +125,16 @@ def open_ordered(source: RandomAccess, options: ReadOptions, warnings: Warnings)
 
     def events() -> Iterator[Event]:
         with closing(spool):
-            _inflate(source, parser, offset, spool)
-            yield from _ordered(read, head, start, syntax, options, warnings)
+            end = _inflate(source, parser, offset, spool)
+            if observe is not None:
+                observe(end)
+            yield from _ordered(read, head, start, syntax, options, warnings, observe)
 
     return read, events()
 
 
-def _inflate(source: RandomAccess, parser: Parser, offset: int, spool: Spool) -> None:
-    """Put a deflated data set on disk; only its bytes are wanted, so what they mean does not matter yet."""
+def _inflate(source: RandomAccess, parser: Parser, offset: int, spool: Spool) -> Event:
+    """Put a deflated data set on disk; only its bytes are wanted, so what they mean does not matter yet. Returns its end."""
     while True:
         for event in parser.events():
             spool.write(event.raw)
@@ -133,12 +146,19 @@ def _inflate(source: RandomAccess, parser: Parser, offset: int, spool: Spool) ->
     parser.close()
     for event in parser.events():
         spool.write(event.raw)
+    return event
 
 
 def _ordered(
-    read: Reader, head: list[Event], start: int, syntax: TransferSyntax, options: ReadOptions, warnings: Warnings
+    read: Reader,
+    head: list[Event],
+    start: int,
+    syntax: TransferSyntax,
+    options: ReadOptions,
+    warnings: Warnings,
+    observe: Observer | None,
 ) -> Iterator[Event]:
     yield from head
-    reader = OrderedReader(read, options, encapsulated=syntax.encapsulated, notice=warnings.note)
+    reader = OrderedReader(read, options, encapsulated=syntax.encapsulated, notice=warnings.note, observe=observe)
     yield from reader.events(form_of(syntax), start, None)
     yield End(b"", reader.end)

@@ -111,7 +111,7 @@ class Inspector:
         elif kind is SequenceEnd:
             self._depth -= 1
         elif kind is Anomaly:
-            self._add(BY_ANOMALY[event.code], event.offset, event.tag)  # type: ignore[union-attr]
+            self._note_anomaly(event)  # type: ignore[arg-type]
         elif kind is Preamble:
             found = preamble_finding(bytes(event.raw[:128]))
             if found is not None:
@@ -139,6 +139,12 @@ class Inspector:
             steps = (f"{tag_text(step)}[{item}]" for step, item in self._mapper.location)
             path = ".".join((*steps, tag_text(tag)))
         self._findings.append(Finding(kind, offset, path, detail))
+
+    def _note_anomaly(self, event: Anomaly) -> None:
+        kind = BY_ANOMALY[event.code]
+        if kind is FindingKind.UNORDERED and self._mapper.holds(event.tag):
+            kind = FindingKind.DUPLICATE  # the parser compares neighbours only
+        self._add(kind, event.offset, event.tag)
 
     # ------------------------------------------------------------------ file meta information
 

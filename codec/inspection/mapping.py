@@ -68,11 +68,12 @@ class ObjectMap(NamedTuple):
 class _Level:
     """An open data set or item."""
 
-    __slots__ = ("entries", "location", "signed")
+    __slots__ = ("entries", "location", "signed", "tags")
 
     def __init__(self, location: Location) -> None:
         self.location = location
         self.entries: list[Entry] = []
+        self.tags: set[int] = set()
         self.signed = False
 
 
@@ -122,6 +123,10 @@ class ObjectMapper:
         """Location of the innermost open data set or item."""
         return self._levels[-1].location
 
+    def holds(self, tag: int) -> bool:
+        """Whether the innermost data set or item has had this data element already."""
+        return tag in self._levels[-1].tags
+
     def feed(self, event: Event) -> None:
         """Take the next event."""
         kind = type(event)
@@ -159,6 +164,7 @@ class ObjectMapper:
             return
         entry = Entry(part_of(tag), tag, vr, level.location, offset, size)
         level.entries.append(entry)
+        level.tags.add(tag)
         self._kept += 1
         level.signed = level.signed or tag == DIGITAL_SIGNATURES_SEQUENCE
         if level.location and not self._open[-1].excluded and not signable_tag(tag):

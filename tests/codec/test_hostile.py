@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from dcmsign.codec.dicom.encoder import DatasetEncoder, LengthTable
-from dcmsign.codec.dicom.events import EXPLICIT, DatasetStart, Event
+from dcmsign.codec.dicom.events import EXPLICIT, DatasetStart, Element, Event
 from dcmsign.codec.dicom.inflate import PIECE
 from dcmsign.codec.dicom.options import Limits, ReadOptions
 from dcmsign.codec.dicom.ordered import OrderedReader
@@ -154,6 +154,19 @@ def test_truncated_deflate_stream(keep: int) -> None:
     for blocks in ((data,), reading.single_bytes(data)):
         with pytest.raises(Truncated):
             reading.read(data, blocks)
+
+
+def test_damaged_deflate_stream() -> None:
+    """What comes out in front of the damage does not depend on how much is fed at once."""
+    content = builder.encode(tuple(Plain(0x00100010 + n, "PN", b"A^B ") for n in range(20)), "explicit")
+    stored = struct.pack("<BHH", 0, len(content), 0xFFFF - len(content)) + content
+    data = meta(builder.DEFLATED_UID) + stored + b"\x07"  # there is no block of type 3
+    for blocks in ((data,), reading.cut(data, range(0, len(data), 7)), reading.single_bytes(data)):
+        parser, events = Parser(), []
+        with pytest.raises(BadStructure, match="deflated data set") as caught:
+            events += (event for event in reading.drive(parser, blocks))
+        assert caught.value.offset == len(meta(builder.DEFLATED_UID)) + len(content)
+        assert sum(isinstance(event, Element) and event.tag >= 0x00100010 for event in events) == 20
 
 
 # ---------------------------------------------------------------------- lengths that lie

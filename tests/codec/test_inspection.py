@@ -219,6 +219,15 @@ def test_finding(kind: FindingKind) -> None:
         assert [(finding.kind, finding.element) for finding in found] == [(kind, element)]
 
 
+def test_a_duplicate_is_found_wherever_it_stands() -> None:
+    inner = short(0x00100010, b"PN", b"A ") + short(0x00100020, b"LO", b"B ") + short(0x00100010, b"PN", b"C ")
+    data = file(BODY + long(0x00101002, b"SQ", item(inner)) + short(0x00080018, b"UI", b"1.2.5\0"))
+    assert [(finding.kind, finding.element) for finding in inspect(data).findings] == [
+        (FindingKind.DUPLICATE, "(0010,1002)[0].(0010,0010)"),
+        (FindingKind.DUPLICATE, "(0008,0018)"),
+    ]
+
+
 def test_what_contradicts_the_transfer_syntax() -> None:
     data = file(BODY, header=meta(syntax="1.2.840.10008.1.2"))
     with_guess = inspect(data, options=ReadOptions(detect_syntax=True)).findings

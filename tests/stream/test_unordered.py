@@ -83,10 +83,10 @@ def reshuffle(data: bytes) -> bytes:
 async def test_verified_as_if_sorted(kind: str, signer: KeySigner, trust: Trust, tmp_path: Path) -> None:
     for tamper in (False, True):
         data = await signed(SMALL["at the end"][1], signer)
-        expected = await verify(data, trust=trust)
+        expected = await verify(data, trust=trust, inspect=False)
         other = reshuffle(data).replace(b"Doe^Jane", b"Doe^Jana" if tamper else b"Doe^Jane")
         async with SOURCES[kind](other, tmp_path) as source:
-            report = await verify(source, trust=trust)
+            report = await verify(source, trust=trust, inspect=False)
         if tamper:
             assert [found.verdict.name for found in report.signatures] == ["CORRUPTED"]
         else:
