@@ -6,7 +6,7 @@ INSTALLED := $(VENV)/installed
 SOURCES := $(VENV)/sources
 PACKAGES := codec tsa stream
 
-.PHONY: demo test check lint types bench bench-full clean
+.PHONY: demo test check lint types bench bench-full fuzz clean
 .DELETE_ON_ERROR:
 
 demo: $(INSTALLED) ## signs, stamps and verifies two real images and shows that tampering is noticed
@@ -29,6 +29,9 @@ bench: $(INSTALLED) ## compares the speed with dcmsign, openssl and cp: small in
 
 bench-full: $(INSTALLED) ## everything there is a target for, 15 minutes on an idle machine with 5 GB of free disk
 	@$(BIN)/python -m benchmarks --output docs/benchmarks $(BENCH)
+
+fuzz: $(INSTALLED) ## looks for inputs that break something, SECONDS for each target; findings go to build/fuzz
+	@$(BIN)/python -m tests.fuzz all --seconds $(or $(SECONDS),60)
 
 clean:
 	rm -rf $(VENV) build dist demo *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

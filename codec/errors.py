@@ -19,7 +19,7 @@ exit code in one table (`stream/cli/exit_codes.py`).
     ├─ SigningError              a signature cannot be created
     │   ├─ KeyMismatch, UnsupportedKey, NothingToSign, UnsignableElement, ElementNotFound,
     │   ├─ UnusableMacSyntax, NoMacIdLeft, CryptoFailure, PlanMismatch,
-    │   └─ ItemNotFound, UnsuitableDataset, RequiredAttributeMissing
+    │   └─ ItemNotFound, UnsuitableDataset, RequiredAttributeMissing, PolicyViolation
     ├─ RemovalError              a signature cannot be removed
     │   └─ SignatureNotFound
     ├─ AlgorithmUnavailable      the platform lacks a MAC algorithm
@@ -35,6 +35,7 @@ exit code in one table (`stream/cli/exit_codes.py`).
     │   └─ AuthorityError        the authority cannot be asked
     │       └─ AuthorityUnreachable, AuthorityRefusal, BadAuthorityReply
     ├─ UnsupportedSyntax         no conversion to the wanted transfer syntax
+    ├─ BadPolicyFile             a policy that is not understood
     └─ VerificationFailed        raised only by VerificationReport.raise_for_status()
 """
 
@@ -262,6 +263,14 @@ class AuthorityRefusal(AuthorityError):
 
 class BadAuthorityReply(AuthorityError):
     """An answer that is no timestamp reply: wrong media type, too large, or not decodable."""
+
+
+class BadPolicyFile(Error):
+    """What should be a policy cannot be read, or says something that is not understood."""
+
+
+class PolicyViolation(SigningError):
+    """A signature that the policy does not allow to be made."""
 
 
 class UnsupportedSyntax(Error):

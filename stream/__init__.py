@@ -8,13 +8,13 @@ Everything a service needs is exported here and loaded when it is first used; se
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # that of typing, which takes long to load
 if TYPE_CHECKING:
+    from typing import Any
+
     from ..codec import errors
     from ..codec.dicom.dictionary import Dictionary
-    from ..codec.dicom.options import ReadOptions
+    from ..codec.dicom.options import Limits, ReadOptions
     from ..codec.signature.algorithms import MAC_ALGORITHMS
     from ..codec.signature.profiles import Profile
     from ..codec.signature.removal import RemovedSignature
@@ -24,19 +24,23 @@ if TYPE_CHECKING:
     from ..tsa.token import Token
     from .dictionaries import DictionaryProblem, LoadedDictionary, load_dictionaries
     from .formats import StreamFormat
-    from .io.sinks import stdout
+    from .io.sinks import is_unfinished, stdout
     from .io.sources import stdin
-    from .io.threads import run_inline
+    from .io.threads import is_special, run_inline, run_operation
+    from .levels import Level, Levels
     from .many import sign_many, verify_many
     from .many_jobs import FileResult, KeyFiles
+    from .originals import EarlierState, OriginalsReport, verify_originals
+    from .policies import Policy, Strength
+    from .policy_checks import PolicyOutcome, Violation
+    from .receipts import RemovalReport, SigningReceipt
     from .removing import RemovalStream, open_remover, remove, remove_all
     from .reports import (
         Coverage,
         Purpose,
         Remark,
-        RemovalReport,
+        RevocationSource,
         SignatureReport,
-        SigningReceipt,
         TimestampPolicy,
         TimestampReport,
         Verdict,
@@ -61,11 +65,18 @@ __all__ = [
     "Coverage",
     "Dictionary",
     "DictionaryProblem",
+    "EarlierState",
     "Encoding",
     "FileResult",
     "KeyFiles",
     "KeySigner",
+    "Level",
+    "Levels",
+    "Limits",
     "LoadedDictionary",
+    "OriginalsReport",
+    "Policy",
+    "PolicyOutcome",
     "Profile",
     "Purpose",
     "QueryFiles",
@@ -76,6 +87,7 @@ __all__ = [
     "RemovedSignature",
     "RevocationCheck",
     "RevocationList",
+    "RevocationSource",
     "SignatureReport",
     "Signer",
     "SigningReceipt",
@@ -84,6 +96,7 @@ __all__ = [
     "Stampable",
     "Stamper",
     "StreamFormat",
+    "Strength",
     "TimestampClient",
     "TimestampPolicy",
     "TimestampQuery",
@@ -95,8 +108,11 @@ __all__ = [
     "Verdict",
     "VerificationReport",
     "VerifyingStream",
+    "Violation",
     "errors",
     "insert_timestamp",
+    "is_special",
+    "is_unfinished",
     "load_certificate",
     "load_certificates",
     "load_dictionaries",
@@ -110,6 +126,7 @@ __all__ = [
     "remove",
     "remove_all",
     "run_inline",
+    "run_operation",
     "sign",
     "sign_many",
     "stdin",
@@ -117,27 +134,32 @@ __all__ = [
     "timestamp",
     "verify",
     "verify_many",
+    "verify_originals",
 ]
 
 _HOMES = {
     "MAC_ALGORITHMS": "..codec.signature.algorithms",
     "Dictionary": "..codec.dicom.dictionary",
-    "ReadOptions": "..codec.dicom.options",
+    **dict.fromkeys(("Limits", "ReadOptions"), "..codec.dicom.options"),
     **dict.fromkeys(("DictionaryProblem", "LoadedDictionary", "load_dictionaries"), ".dictionaries"),
     "StreamFormat": ".formats",
-    "stdout": ".io.sinks",
+    **dict.fromkeys(("is_unfinished", "stdout"), ".io.sinks"),
     "stdin": ".io.sources",
-    "run_inline": ".io.threads",
+    **dict.fromkeys(("is_special", "run_inline", "run_operation"), ".io.threads"),
+    **dict.fromkeys(("Level", "Levels"), ".levels"),
     **dict.fromkeys(("sign_many", "verify_many"), ".many"),
     **dict.fromkeys(("FileResult", "KeyFiles"), ".many_jobs"),
+    **dict.fromkeys(("EarlierState", "OriginalsReport", "verify_originals"), ".originals"),
+    **dict.fromkeys(("Policy", "Strength"), ".policies"),
+    **dict.fromkeys(("PolicyOutcome", "Violation"), ".policy_checks"),
+    **dict.fromkeys(("RemovalReport", "SigningReceipt"), ".receipts"),
     **dict.fromkeys(
         (
             "Coverage",
             "Purpose",
             "Remark",
-            "RemovalReport",
+            "RevocationSource",
             "SignatureReport",
-            "SigningReceipt",
             "TimestampPolicy",
             "TimestampReport",
             "Verdict",
@@ -167,6 +189,8 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
+    import importlib
+
     if name == "errors":
         return importlib.import_module("..codec.errors", __name__)
     if name not in _HOMES:

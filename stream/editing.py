@@ -9,7 +9,7 @@ from collections.abc import Callable, Generator
 
 from ..codec.dicom.encoder import CHANGED
 from ..codec.dicom.events import DatasetStart, Element, End, Event, FragmentsStart, SequenceStart, ValueStart
-from ..codec.dicom.options import DEFAULT_LIMITS, ReadOptions
+from ..codec.dicom.options import ReadOptions
 from ..codec.dicom.syntaxes import TransferSyntax
 from ..codec.dicom.tags import DIGITAL_SIGNATURES_SEQUENCE, MAC_PARAMETERS_SEQUENCE
 from ..codec.errors import PlanMismatch, SigningError
@@ -21,7 +21,7 @@ from .io.dump import DumpFile
 from .io.sources import RandomAccess
 from .new_signature import NewSignature, Request
 from .passing import Passing
-from .reports import RemovalReport
+from .receipts import RemovalReport
 from .trust.signers import Signer
 from .writing import COLLECT, ObjectWriter, Rereader
 
@@ -54,7 +54,8 @@ class ItemSigning(NewSignature[ItemSurvey]):
 
     @staticmethod
     def _new_survey(request: Request) -> ItemSurvey:
-        return ItemSurvey(request.path, undefined_lengths=request.undefined_lengths, output=request.output)
+        limits = request.read.limits
+        return ItemSurvey(request.path, undefined_lengths=request.undefined_lengths, output=request.output, limits=limits)
 
     def survey(self) -> None:
         """First pass, over the headers."""
@@ -67,8 +68,9 @@ class ItemSigning(NewSignature[ItemSurvey]):
     def plan(self, signer: Signer) -> None:
         super().plan(signer)
         assert self._plan is not None
-        if len(self._request.path.steps) + (1 if self._plan.purpose is None else 2) > DEFAULT_LIMITS.depth:
-            raise SigningError(f"a signature in this item would be nested more than {DEFAULT_LIMITS.depth} deep")
+        depth = self._request.read.limits.depth
+        if len(self._request.path.steps) + (1 if self._plan.purpose is None else 2) > depth:
+            raise SigningError(f"a signature in this item would be nested more than {depth} deep")
 
     def digest_item(self) -> None:
         """Second pass, over the item; ends with it."""
@@ -138,13 +140,14 @@ class Removing:
         self._uid = uid
         self._undefined = undefined_lengths
         self._output = output
+        self._limits = read.limits
         self._input = Rereader(source, read)
         self._new_uid = new_uid
         self._survey = self._new_survey()
         self.report = RemovalReport(())
 
     def _new_survey(self) -> RemovalSurvey:
-        return RemovalSurvey(undefined_lengths=self._undefined, output=self._output)
+        return RemovalSurvey(undefined_lengths=self._undefined, output=self._output, limits=self._limits)
 
     @property
     def ignored(self) -> int:
@@ -178,7 +181,7 @@ class OnePassRemoving:
     """
 
     def __init__(self, *, undefined_lengths: bool, read: ReadOptions, new_uid: Callable[[], str]) -> None:
-        self._survey = RemovalSurvey(undefined_lengths=undefined_lengths)
+        self._survey = RemovalSurvey(undefined_lengths=undefined_lengths, limits=read.limits)
         self._writer = ObjectWriter(new_uid)
         self._passing = Passing(self._survey, read, self._writer, self)
         self._rewriter: Rewriter | None = None

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..codec.dicom import syntaxes
 from ..codec.dicom.tags import text
@@ -11,7 +11,16 @@ from ..codec.errors import BadCertificateFile, BadTimestampToken, CryptoFailure
 from ..codec.signature.algorithms import MAC_ALGORITHMS
 from ..codec.signature.finder import FoundSignature
 from ..codec.signature.items import CERTIFICATE_TYPE_X509, TIMESTAMP_TYPE, SignatureItem, read_purpose
-from .reports import Coverage, Purpose, Remark, SignatureReport, TimestampPolicy, TimestampReport, Verdict
+from .reports import (
+    Coverage,
+    Purpose,
+    Remark,
+    RevocationSource,
+    SignatureReport,
+    TimestampPolicy,
+    TimestampReport,
+    Verdict,
+)
 from .timestamp_rules import TimestampRules, check_token
 from .trust.anchors import Trust
 from .trust.certificates import Certificate
@@ -20,11 +29,21 @@ from .trust.signers import signature_value, verify_digest
 
 if TYPE_CHECKING:
     from ..tsa.token import Token
+    from .trust.paths import FoundPath
 
 _EXPIRED = "certificate has expired"
 """The only reason against a chain with which dcmsign looks at the timestamp; nothing is decided by it."""
 
 Remarks = list[tuple[Remark, str]]
+
+
+class Evidence(NamedTuple):
+    """What a decision about a signer rests on: the reason against it, and what the report of the same names says."""
+
+    error: str | None = None
+    chain: tuple[Certificate, ...] = ()
+    checked_at: datetime | None = None
+    revocation: tuple[RevocationSource, ...] = ()
 
 
 def judge(
@@ -47,7 +66,7 @@ def judge(
     token = _read_timestamp(found.item, remarks)
     verdict, coverage = _check_contents(found, certificate, remarks)
     intact = verdict is Verdict.OK
-    chain_error = None
+    evidence = Evidence()
     if intact:
         assert certificate is not None
         verdict = _check_date(found, certificate, remarks)
@@ -55,9 +74,10 @@ def judge(
         assert certificate is not None
         if certificate.weak_key:
             remarks.append((Remark.WEAK_KEY, certificate.weak_key_text))
-        chain_error = _validate(certificate, trust, at)
-        if chain_error is not None:
+        evidence = _validate(certificate, trust, at)
+        if evidence.error is not None:
             verdict = Verdict.UNTRUSTED
+    chain_error = evidence.error
     stamp, missing = None, False
     if verdict is Verdict.OK or (verdict is Verdict.UNTRUSTED and (chain_error == _EXPIRED or rules.late_revocation)):
         assert certificate is not None
@@ -65,7 +85,8 @@ def judge(
         if token is not None and timestamps is TimestampPolicy.IGNORE:
             stamp = TimestampReport(token, ignored=True)
         elif token is not None:
-            stamp = _judge_timestamp(token, found.item, certificate, trust, at, rules, trusted=verdict is Verdict.OK)
+            stamp, then = _judge_timestamp(token, found.item, certificate, trust, at, rules, trusted=verdict is Verdict.OK)
+            evidence = then or evidence
     purpose = read_purpose(item.item)
     return SignatureReport(
         number=number,
@@ -86,6 +107,11 @@ def judge(
         remarks=tuple(remarks),
         timestamp=stamp,
         timestamp_missing=missing,
+        chain=evidence.chain,
+        checked_at=evidence.checked_at,
+        revocation=evidence.revocation,
+        anchors=trust.has_anchors,
+        has_timestamp=item.timestamp is not None,
     )
 
 
@@ -131,8 +157,8 @@ def _judge_timestamp(
     rules: TimestampRules,
     *,
     trusted: bool,
-) -> TimestampReport:
-    """Check a token; a good one extends the validity of a signer who is not `trusted` now, but was at its time."""
+) -> tuple[TimestampReport, Evidence | None]:
+    """Check a token; a good one extends the validity of a signer who is not `trusted` now, but was at its time: evidence."""
     assert item.signature is not None
     verdict = check_token(
         token,
@@ -143,18 +169,32 @@ def _judge_timestamp(
         rules=rules,
         at=at,
     )
-    extends = verdict.ok and not trusted and token.time is not None and _was_trusted(certificate, trust, token.time, at, rules)
+    past = None
+    if verdict.ok and not trusted and token.time is not None:
+        past = _was_trusted(certificate, trust, token.time, at, rules)
     authority = None if verdict.certificate is None else Certificate.from_der(verdict.certificate)
-    return TimestampReport(token, verdict.reason, authority, extends_validity=extends, remarks=verdict.remarks)
+    report = TimestampReport(
+        token,
+        verdict.reason,
+        authority,
+        extends_validity=past is not None,
+        remarks=verdict.remarks,
+        chain=tuple(map(Certificate.from_der, verdict.path)),
+    )
+    return report, past
 
 
-def _was_trusted(certificate: Certificate, trust: Trust, moment: datetime, at: datetime | None, rules: TimestampRules) -> bool:
-    """Whether the whole chain was valid at `moment`, all signatures checked."""
+def _was_trusted(
+    certificate: Certificate, trust: Trust, moment: datetime, at: datetime | None, rules: TimestampRules
+) -> Evidence | None:
+    """Evidence that the whole chain was valid at `moment`, all signatures checked; None if it was not."""
     if not rules.late_revocation:
-        return _validate(certificate, trust, moment) is None
-    from .trust.past import validate_past
+        evidence = _validate(certificate, trust, moment)
+    else:
+        from .trust.past import find_past_path
 
-    return validate_past(certificate, trust, moment=moment, at=at) is None
+        evidence = _evidence(find_past_path(certificate, trust, moment=moment, at=at), moment)
+    return evidence if evidence.error is None else None
 
 
 def _check_contents(found: FoundSignature, certificate: Certificate | None, remarks: Remarks) -> tuple[Verdict, Coverage]:
@@ -206,7 +246,13 @@ def _check_date(found: FoundSignature, certificate: Certificate, remarks: Remark
     return date.verdict
 
 
-def _validate(certificate: Certificate, trust: Trust, at: datetime | None) -> str | None:
-    from .trust.paths import validate_path  # loads pyOpenSSL, which only a chain check needs
+def _validate(certificate: Certificate, trust: Trust, at: datetime | None) -> Evidence:
+    from .trust.paths import find_path  # loads pyOpenSSL, which only a chain check needs
 
-    return validate_path(certificate, trust, at=at)
+    now = at or datetime.now(UTC)
+    return _evidence(find_path(certificate, trust, at, trust.revocation_check), now)
+
+
+def _evidence(found: FoundPath, time: datetime) -> Evidence:
+    sources = tuple(RevocationSource(one.issuer, one.this_update, one.next_update, one.origin) for one in found.consulted)
+    return Evidence(found.error, found.certificates, time.astimezone(UTC), sources)

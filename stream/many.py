@@ -6,7 +6,7 @@ import os
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable
 from datetime import datetime
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import anyio
 
@@ -20,6 +20,9 @@ from .many_pools import Executor, ExecutorPool, Pool, ProcessPool, processors
 from .reports import TimestampPolicy
 from .timestamp_rules import TimestampRules
 from .trust.anchors import Trust
+
+if TYPE_CHECKING:
+    from .policies import Policy
 
 Path: TypeAlias = str | os.PathLike[str]
 
@@ -40,6 +43,7 @@ async def verify_many(
     at: datetime | None = None,
     timestamps: TimestampPolicy = TimestampPolicy.VERIFY,
     timestamp_rules: TimestampRules = TimestampRules.STRICT,
+    policy: Policy | None = None,
     workers: int | None = None,
     executor: Executor | None = None,
 ) -> AsyncGenerator[FileResult]:
@@ -56,7 +60,7 @@ async def verify_many(
     the error "WorkerLost". Raises RuntimeError if no worker can begin, and what `executor.submit` raises. When the iteration is
     closed (`contextlib.aclosing`) or cancelled, the processes end at once; an executor is left to its owner.
     """
-    job = VerifyJob(trust, require_signature, require_profile, stream_format, read, at, timestamps, timestamp_rules)
+    job = VerifyJob(trust, require_signature, require_profile, stream_format, read, at, timestamps, timestamp_rules, policy)
     results = _results(_items(sources, _to_verify), _pool(job, workers, executor))
     try:
         async for result in results:
@@ -79,6 +83,7 @@ async def sign_many(
     undefined_lengths: bool = False,
     read: ReadOptions = READ_AS_FOUND,
     durable: bool = False,
+    policy: Policy | None = None,
     workers: int | None = None,
     executor: Executor | None = None,
 ) -> AsyncGenerator[FileResult]:
@@ -101,6 +106,7 @@ async def sign_many(
         undefined_lengths,
         read,
         durable,
+        policy,
     )
     await run_in_thread(job.load)
     results = _results(_items(pairs, _to_sign), _pool(job, workers, executor))

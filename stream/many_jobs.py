@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import functools
 import os
-import stat
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from ..codec.dicom.options import READ_AS_FOUND, ReadOptions
 from ..codec.errors import SinkError
 from ..codec.signature.location import Location
 from ..codec.signature.profiles import Profile
 from .formats import StreamFormat
-from .io.threads import run_in_thread, run_inline
+from .io.threads import is_special, run_in_thread, run_operation
 from .reports import TimestampPolicy
 from .signing import sign
 from .timestamp_rules import TimestampRules
@@ -24,6 +23,9 @@ from .trust.anchors import Trust
 from .trust.certificates import Encoding
 from .trust.signers import KeySigner
 from .verification import verify
+
+if TYPE_CHECKING:
+    from .policies import Policy
 
 Item: TypeAlias = tuple[str, str]
 """Source and target of one file; without target the second is empty."""
@@ -91,6 +93,7 @@ class VerifyJob:
     at: datetime | None = None
     timestamps: TimestampPolicy = TimestampPolicy.VERIFY
     timestamp_rules: TimestampRules = TimestampRules.STRICT
+    policy: Policy | None = None
 
     def load(self) -> None:
         """Everything is here."""
@@ -107,6 +110,8 @@ class VerifyJob:
             at=self.at,
             timestamps=self.timestamps,
             timestamp_rules=self.timestamp_rules,
+            inspect=False,
+            policy=self.policy,
         )
         return report.to_dict()
 
@@ -126,6 +131,7 @@ class SignJob:
     undefined_lengths: bool = False
     read: ReadOptions = READ_AS_FOUND
     durable: bool = False
+    policy: Policy | None = None
 
     def load(self) -> None:
         """Load the key."""
@@ -149,6 +155,7 @@ class SignJob:
             undefined_lengths=self.undefined_lengths,
             read=self.read,
             durable=self.durable,
+            policy=self.policy,
         )
         return {
             "uid": receipt.uid,
@@ -185,28 +192,11 @@ def carry_out(job: Job, item: Item) -> FileResult:
     begin = time.perf_counter()
     report = error = message = None
     try:
-        report = _run(job, item)
+        report = run_operation(job.carry_out, item, waits=any(map(is_special, item)))
     except Exception as failure:  # a defect must not stop the other files either
         error, message = type(failure).__name__, str(failure)
     seconds = time.perf_counter() - begin
     return FileResult(item[0], item[1] or None, report, error, message, seconds, _size(item[0]))
-
-
-def _run(job: Job, item: Item) -> dict[str, Any]:
-    """Run the job, in an event loop only for pipes and devices: it costs more than a small file."""
-    if not any(map(_is_special, item)):
-        return run_inline(job.carry_out(item))
-    import anyio
-
-    return anyio.run(job.carry_out, item)
-
-
-def _is_special(path: str) -> bool:
-    """True for what exists and is no regular file."""
-    try:
-        return bool(path) and not stat.S_ISREG(os.stat(path).st_mode)
-    except (OSError, ValueError):
-        return False
 
 
 def _size(path: str) -> int:

@@ -77,7 +77,7 @@ class _Worker:
         self.ready = False
         self._waiting = bytearray(job)
         self._received = bytearray()
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # inherited until the worker ignores it
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # inherited: none of the worker's business
         try:
             # -P: nothing is imported from the working directory, which may be anybody's
             safe = "-I" if sys.flags.isolated else "-P"

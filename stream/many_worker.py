@@ -1,7 +1,7 @@
 """The worker process of a local pool: takes batches of files from a pipe, gives their results to another.
 
 It ends when the pipe does, so it never outlives who started it by more than one file. Interrupts from a terminal are none of
-its business; SIGTERM makes it drop what it is doing, partly written files included.
+its business; SIGTERM and SIGHUP make it drop what it is doing, partly written files included.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import os
 import pickle
 import signal
 import struct
-import sys
+from types import FrameType
 from typing import Any
 
 from ..codec.errors import Error
@@ -22,6 +22,9 @@ HEADER = struct.Struct("<Q")
 """Length of the pickled message that follows."""
 
 _COLLECT_AFTER = 50_000
+
+_STOPPING = (signal.SIGTERM, signal.SIGHUP)
+_STOPPED = 128 + signal.SIGTERM
 
 
 class NotReady:
@@ -39,23 +42,28 @@ def pack(message: object) -> bytes:
 
 def main(reading: int, writing: int) -> None:
     """Serve until the pipe ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, _stop)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # for the others to use
+    for number in _STOPPING:
+        signal.signal(number, _stop)
     gc.set_threshold(_COLLECT_AFTER)
     log = logging.getLogger("dcmsign")
     log.addHandler(logging.NullHandler())  # what counts is in the results
     log.propagate = False
     try:
         _serve(reading, writing)
-    except SystemExit as end:  # by _stop
-        os._exit(int(end.code or 0))
+    except KeyboardInterrupt:  # by _stop
+        os._exit(_STOPPED)
     os._exit(0)  # nothing is left to clean up
 
 
-def _stop(number: int, frame: object) -> None:
-    signal.signal(number, signal.SIG_IGN)
-    sys.exit(128 + number)
+def _stop(number: int, frame: FrameType | None) -> None:
+    """Do what an interrupt does at this moment: the operation at work may put that off until it can clean up."""
+    for stopping in _STOPPING:
+        signal.signal(stopping, signal.SIG_IGN)
+    handler = signal.getsignal(signal.SIGINT)
+    assert callable(handler)
+    handler(signal.SIGINT, frame)
 
 
 def _serve(reading: int, writing: int) -> None:

@@ -6,11 +6,19 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from ..codec.dicom.options import ReadOptions
 from ..codec.dicom.syntaxes import TransferSyntax
-from ..codec.errors import CryptoFailure, NoMacIdLeft, SigningError, UnsuitableDataset, UnsupportedKey, UnusableMacSyntax
+from ..codec.errors import (
+    CryptoFailure,
+    NoMacIdLeft,
+    NothingToSign,
+    SigningError,
+    UnsuitableDataset,
+    UnsupportedKey,
+    UnusableMacSyntax,
+)
 from ..codec.signature.algorithms import new_digest
 from ..codec.signature.edits import ItemSurvey
 from ..codec.signature.items import MAX_SIGNED_ELEMENTS, free_mac_id
@@ -20,9 +28,12 @@ from ..codec.signature.splice import SigningPlan, mac_syntax_of
 from ..codec.signature.survey import Survey
 from .formats import StreamFormat
 from .io.dump import DumpFile
-from .reports import SigningReceipt
+from .receipts import SigningReceipt
 from .stampers import Stampable
 from .trust.signers import Signer, verify_digest
+
+if TYPE_CHECKING:
+    from .policies import Policy
 
 log = logging.getLogger("dcmsign.stream.sign")
 
@@ -42,6 +53,7 @@ class Request:
     read: ReadOptions
     clock: Callable[[], datetime]
     new_uid: Callable[[], str]
+    policy: Policy | None = None
 
 
 AnySurvey = TypeVar("AnySurvey", Survey, ItemSurvey)
@@ -82,6 +94,8 @@ class NewSignature(Generic[AnySurvey]):
         tags = self._select()
         purpose = self._purpose()
         self._check_contents()
+        if not tags and request.tags is None:
+            raise NothingToSign("no data element can be signed")  # a signature of nothing never verifies
         if len(tags) > MAX_SIGNED_ELEMENTS:
             raise SigningError(f"{len(tags)} data elements to sign, Data Elements Signed holds {MAX_SIGNED_ELEMENTS}")
         mac_id = free_mac_id(survey.level.mac_ids())
@@ -112,6 +126,10 @@ class NewSignature(Generic[AnySurvey]):
         check = getattr(signer, "check", None)
         if check is not None:
             check()
+        if self._request.policy is not None:
+            from .policy_checks import check_creation
+
+            check_creation(self._request.policy, signer.certificate, self._request.mac_algorithm)
         allowed = rules_of(self._request.profile).key_types
         if signer.certificate.key_type not in allowed:
             raise UnsupportedKey(f"the signature profile allows keys of type {', '.join(sorted(allowed))} only")

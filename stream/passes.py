@@ -35,7 +35,7 @@ class Signing(NewSignature[Survey]):
 
     @staticmethod
     def _new_survey(request: Request) -> Survey:
-        return Survey(undefined_lengths=request.undefined_lengths, output=request.output)
+        return Survey(undefined_lengths=request.undefined_lengths, output=request.output, limits=request.read.limits)
 
     def _begin(self) -> bytes:
         """The plan is made: the meta header of the output."""

@@ -87,7 +87,7 @@ class Passing:
         self._texts: dict[int, int] = {}
         self._plain_items = plain_items
         self._parser = Parser(read, plain_items=plain_items)
-        self._gate = TextGate(self._texts, measure=True)
+        self._gate = TextGate(self._texts, limit=read.limits.text, measure=True)
         self._output: Output | None = None
         self._held: Spool | None = Spool()
         self._held_from = 0
@@ -155,7 +155,7 @@ class Passing:
             yield [head]
         if held is None:
             return
-        for event in TextGate(self._texts).through(self._replayed(held, self._held_from)):
+        for event in TextGate(self._texts, limit=self._read.limits.text).through(self._replayed(held, self._held_from)):
             self._output.feed(event)
             if self._output.pending >= COLLECT:
                 yield self._taken()

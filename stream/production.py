@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Generator
 from contextlib import AsyncExitStack, aclosing, closing
+from functools import partial
 from typing import Generic, Protocol, TypeVar
 
 from ..codec.signature.splice import Buffers
-from .io.ahead import write_behind
+from .io.ahead import WriteBehind
 from .io.holding import HeldSink, held_back
-from .io.sinks import FileSink, Target, ThreadSink, name_of, open_sink
+from .io.relay import relay
+from .io.sinks import AsyncSink, FileSink, Target, ThreadSink, name_of, open_sink
 from .io.sources import Blocks, RandomAccess
 from .io.spool import Spool
 from .io.threads import release, run_in_thread
@@ -18,6 +20,9 @@ from .io.threads import release, run_in_thread
 log = logging.getLogger("dcmsign.stream.output")
 
 _SMALL = 1 << 20
+
+_PIECE = 2 << 20
+"""Bytes of output that are enough to pass on, before all is made of what was read: more than a block gives."""
 
 Result = TypeVar("Result")
 _Result = TypeVar("_Result", covariant=True)
@@ -77,9 +82,12 @@ async def produce(work: Work[Result], target: Target, *, durable: bool) -> Resul
     if isinstance(sink, ThreadSink):
         return await _write_in_thread(work, HeldSink(sink) if work.uncertain and not isinstance(sink, FileSink) else sink)
     try:
-        async with aclosing(_output(work)) as output, aclosing(held_back(output) if work.uncertain else output) as certain:
-            async for buffers in certain:
-                await sink.send(buffers)
+        if work.uncertain:
+            async with aclosing(_output(work)) as output, aclosing(held_back(output)) as certain:
+                async for buffers in certain:
+                    await sink.send(buffers)
+        else:
+            await _pass_on(work, sink)
     finally:
         import anyio
 
@@ -88,39 +96,73 @@ async def produce(work: Work[Result], target: Target, *, durable: bool) -> Resul
     return work.result()
 
 
+async def _pass_on(work: Work[Result], sink: AsyncSink) -> None:
+    """Write the output while more of it is made, and while more of the input is read."""
+    async with aclosing(work.batches()) as batches:
+        await relay(batches, partial(_pieces, joined=not sink.gathers), sink.send)
+    await work.settle()
+    await sink.send(await run_in_thread(_end, work))
+
+
 async def _output(work: Work[Result]) -> AsyncGenerator[Buffers]:
-    """The whole output, each piece joined in the thread that makes it: copying megabytes would hold up the event loop."""
-
-    def piece() -> Buffers | None:
-        buffers = next(batch, None)
-        return None if buffers is None else [b"".join(buffers)]
-
+    """The whole output, piece by piece, each in one buffer."""
     async with aclosing(work.batches()) as batches:
         async for batch in batches:
-            with closing(batch):
-                while (buffers := await run_in_thread(piece)) is not None:
+            async with aclosing(_pieces(batch, joined=True)) as pieces:
+                async for buffers in pieces:
                     yield buffers
     await work.settle()
+    yield await run_in_thread(_end, work)
 
-    def end() -> Buffers:
-        buffers = work.ending()
-        work.publish()
-        return [b"".join(buffers)]
 
-    yield await run_in_thread(end)
+async def _pieces(batch: Generator[Buffers, None, None], *, joined: bool) -> AsyncGenerator[Buffers]:
+    """What a batch gives, collected and joined in a thread: copying megabytes would hold up the event loop."""
+
+    def piece() -> tuple[Buffers, bool]:
+        collected: list[bytes | memoryview] = []
+        size, ended = 0, True
+        for buffers in batch:
+            collected += buffers
+            size += sum(map(len, buffers))
+            if size >= _PIECE:
+                ended = False
+                break
+        return ([b"".join(collected)] if joined else collected), ended
+
+    ended = False
+    with closing(batch):
+        while not ended:
+            buffers, ended = await run_in_thread(piece)
+            if buffers:
+                yield buffers
+
+
+def _end(work: Work[Result]) -> Buffers:
+    """The rest of the output, in one buffer; other files appear."""
+    buffers = work.ending()
+    work.publish()
+    return [b"".join(buffers)]
 
 
 async def _write_in_thread(work: Work[Result], sink: ThreadSink) -> Result:
-    """Read, digest and write in the same worker thread."""
+    """Read and digest in a worker thread, and write in another one at the same time."""
+    behind = WriteBehind(sink)
 
     def write(batch: Generator[Buffers, None, None]) -> None:
         with closing(batch):
-            write_behind(sink, batch)
+            for buffers in batch:
+                behind.write(buffers)
 
     def finish() -> None:
+        with closing(behind):
+            behind.flush()
         sink.write(work.ending())
         work.publish()
         sink.commit()
+
+    def abort() -> None:
+        behind.close()
+        sink.abort()
 
     try:
         async with aclosing(work.batches()) as batches:
@@ -129,7 +171,7 @@ async def _write_in_thread(work: Work[Result], sink: ThreadSink) -> Result:
         await work.settle()
         await run_in_thread(finish)
     except BaseException:
-        await release(sink.abort)
+        await release(abort)
         raise
     return work.result()
 

@@ -14,7 +14,7 @@ from .io.sinks import Target
 from .io.sources import Blocks, RandomAccess, Source, close_source, open_source
 from .io.threads import release, run_in_thread
 from .production import OutputStream, Settled, Work, produce, rereadable
-from .reports import RemovalReport
+from .receipts import RemovalReport
 from .signing import new_uid
 from .writing import output_syntax
 

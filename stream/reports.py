@@ -5,15 +5,22 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..codec.errors import TimestampError, VerificationFailed
+from ..codec.errors import VerificationFailed
 from ..codec.signature.location import Location, search_order
-from ..codec.signature.profiles import Profile
-from ..codec.signature.removal import RemovedSignature
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
+    from ..codec.inspection.findings import Finding
+    from ..codec.inspection.inspector import Inspection
+    from ..codec.inspection.mapping import ObjectMap
+    from ..codec.inspection.scope import Scope
+    from ..codec.signature.profiles import Profile
     from ..tsa.token import Token
+    from .levels import Levels
+    from .policy_checks import PolicyOutcome
     from .trust.certificates import Certificate
 
 
@@ -52,8 +59,7 @@ class Remark(enum.Enum):
     BAD_DATE_ATTRIBUTE = "DigitalSignatureDateTime attribute is invalid"
 
 
-@dataclass(frozen=True, slots=True)
-class Purpose:
+class Purpose(NamedTuple):
     """Digital Signature Purpose Code Sequence (0400,0401), first item."""
 
     code_value: str
@@ -61,8 +67,7 @@ class Purpose:
     meaning: str
 
 
-@dataclass(frozen=True, slots=True)
-class Coverage:
+class Coverage(NamedTuple):
     """What a matching digest covers of the listed data elements.
 
     `complete` is True if the digest holds every byte that PS3.3 C.12.1.1.3.1.1 puts into it. Signatures of DCMTK over large
@@ -84,13 +89,26 @@ class TimestampPolicy(enum.Enum):
     REQUIRE = "require"
 
 
-@dataclass(frozen=True, slots=True)
-class TimestampReport:
+class RevocationSource(NamedTuple):
+    """A revocation list that took part in a decision.
+
+    `issuer` is in OpenSSL's one-line form; the times (UTC) are None if the list has none, or none that can be read. `origin`: the
+    file it came from, "given" if it was handed over as such.
+    """
+
+    issuer: str
+    this_update: datetime | None
+    next_update: datetime | None
+    origin: str
+
+
+class TimestampReport(NamedTuple):
     """The certified timestamp of a signature.
 
     `token`: what it says. `reason`: why it is not good (RFC 3161), None if it is, or if it was `ignored`. `certificate`: of the
     authority, once its signature is known to be good. `extends_validity`: the signer's certificate has expired, but the whole
-    chain was valid at the token's time. `remarks`: what dcmsign prints besides.
+    chain was valid at the token's time. `remarks`: what dcmsign prints besides. `chain`: the verified path of the authority's
+    certificate, leaf first; empty if there is none.
     """
 
     token: Token
@@ -99,6 +117,7 @@ class TimestampReport:
     ignored: bool = False
     extends_validity: bool = False
     remarks: tuple[str, ...] = ()
+    chain: tuple[Certificate, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -113,7 +132,13 @@ class SignatureReport:
     Attributes come from the file as they stand there and are None where absent or unreadable. `intact` says that the digest
     and the signature value agree; `trusted` that the signer's certificate chains to a trust anchor. Remarks are pairs of the
     kind and the text to put into it; they are ordered as the checks are. `timestamp` is there if the signature has one
-    and got so far that it counts; `timestamp_missing` if it got so far, one was required, and it has none.
+    and got so far that it counts; `timestamp_missing` if it got so far, one was required, and it has none. `scope`: what it
+    protects of the object, if it is intact and the object was inspected.
+
+    The evidence: `chain` is the path from the signer's certificate to the trust anchor, leaf first, empty if there is no valid
+    one. `checked_at`: the time (UTC) the path was checked for, None if it was not; that of the timestamp if this extends the
+    validity (`timestamp.extends_validity`). `revocation`: the lists the decision rests on, also one against the signer.
+    `anchors`: whether there was anybody to trust. `has_timestamp`: it has a certified timestamp, whether looked at or not.
     """
 
     number: int
@@ -134,6 +159,19 @@ class SignatureReport:
     remarks: tuple[tuple[Remark, str], ...] = ()
     timestamp: TimestampReport | None = None
     timestamp_missing: bool = False
+    scope: Scope | None = None
+    chain: tuple[Certificate, ...] = ()
+    checked_at: datetime | None = None
+    revocation: tuple[RevocationSource, ...] = ()
+    anchors: bool = False
+    has_timestamp: bool = False
+
+    @property
+    def levels(self) -> Levels:
+        """What was reached and why: intact, trusted, timestamped, covered."""
+        from .levels import levels_of_signature  # only who asks needs it
+
+        return levels_of_signature(self)
 
     @property
     def ok(self) -> bool:
@@ -151,6 +189,8 @@ class SignatureReport:
 
     def to_dict(self) -> dict[str, Any]:
         """The report as JSON-ready data."""
+        from .report_data import signature_data
+
         return {
             "number": self.number,
             "location": [[f"{tag >> 16:04x},{tag & 0xFFFF:04x}", item] for tag, item in self.location],
@@ -169,6 +209,7 @@ class SignatureReport:
             "intact": self.intact,
             "trusted": self.trusted,
             "complete": self.coverage.complete,
+            **signature_data(self),
         }
 
 
@@ -178,19 +219,44 @@ class VerificationReport:
 
     `missing_profile`: the digital signature profile that was required and that no signature fulfils. `ignored`: data sets and
     items with signatures below Original Attributes Sequence (0400,0561), which belong to another object and are not verified.
+    `inspection`: the parts of the object and what about its structure is not as it should be, None if that was not asked for.
+    `scope`: what all signatures together protect that are `ok`, or just intact if there are no trust anchors to judge them by.
+    `policy`: how the object stands to the policy that was given.
     """
 
     signatures: tuple[SignatureReport, ...]
     required: bool = True
     missing_profile: Profile | None = None
     ignored: tuple[Location, ...] = ()
+    inspection: Inspection | None = None
+    scope: Scope | None = None
+    policy: PolicyOutcome | None = None
 
     @property
     def ok(self) -> bool:
         """True if every signature is OK and, where one or a profile is required, there is at least one that is."""
         if self.missing_profile is not None or (self.required and not self.signatures):
             return False
+        if self.policy is not None and not self.policy.fulfilled:
+            return False
         return all(signature.ok for signature in self.signatures)
+
+    @property
+    def levels(self) -> Levels:
+        """What the object as a whole has reached and why; each of them only if every signature has."""
+        from .levels import levels_of_object
+
+        return levels_of_object(self)
+
+    @property
+    def map(self) -> ObjectMap | None:
+        """The parts of the object, None if it was not inspected."""
+        return None if self.inspection is None else self.inspection.map
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What about the structure of the object is not as it should be; empty if it was not inspected."""
+        return () if self.inspection is None else self.inspection.findings
 
     def entries(self) -> Iterator[SignatureReport | Location]:
         """The signatures and, at their places in the search for them, the ignored data sets and items."""
@@ -204,43 +270,21 @@ class VerificationReport:
         bad = next((signature for signature in self.signatures if not signature.ok), None)
         if bad is not None:
             raise VerificationFailed(f"signature {bad.uid}: {bad.reason}")
+        if self.policy is not None and not self.policy.fulfilled:
+            raise VerificationFailed(f"policy {self.policy.policy.name}: {self.policy.violations[0]}")
         if not self.signatures:
             raise VerificationFailed("no signature present")
         raise VerificationFailed(f"no signature fulfils the profile {self.missing_profile}")
 
     def to_dict(self) -> dict[str, Any]:
         """The report as JSON-ready data."""
+        from .report_data import levels_data, scope_data
+
         return {
             "ok": self.ok,
             "missing_profile": None if self.missing_profile is None else self.missing_profile.name,
             "signatures": [signature.to_dict() for signature in self.signatures],
+            "levels": levels_data(self.levels),
+            "scope": scope_data(self.scope),
+            "policy": None if self.policy is None else self.policy.to_dict(),
         }
-
-
-@dataclass(frozen=True, slots=True)
-class SigningReceipt:
-    """A signature that was created: its attributes as written, the digest signed and the signature value (without padding).
-
-    `timestamp`: the certified timestamp it carries (a token in DER). `timestamp_error`: why it carries none although an authority
-    was asked; the caller has chosen to go on.
-    """
-
-    uid: str
-    location: Location
-    mac_id: int
-    mac_algorithm: str
-    mac_transfer_syntax: str
-    tags_signed: tuple[int, ...]
-    signed_at: str
-    certificate: Certificate
-    digest: bytes
-    signature: bytes
-    timestamp: bytes | None = None
-    timestamp_error: TimestampError | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class RemovalReport:
-    """The signatures that were removed, in the order dcmsign finds them (depth first, ascending tags)."""
-
-    removed: tuple[RemovedSignature, ...]

@@ -10,7 +10,8 @@ from ..codec.inspection.scope import Signed, scope_of
 from .reports import SignatureReport, VerificationReport
 
 
-def _signed(report: SignatureReport) -> Signed:
+def signed_by(report: SignatureReport) -> Signed:
+    """What a scope follows from."""
     coverage = report.coverage
     return Signed(report.location, frozenset(report.tags_signed or ()), coverage.complete, coverage.missing_bytes)
 
@@ -22,10 +23,10 @@ def with_scopes(report: VerificationReport, inspection: Inspection, *, anchors: 
     """
 
     def scoped(signature: SignatureReport) -> SignatureReport:
-        return replace(signature, scope=scope_of(inspection.map, [_signed(signature)])) if signature.intact else signature
+        return replace(signature, scope=scope_of(inspection.map, [signed_by(signature)])) if signature.intact else signature
 
     def counting() -> Iterable[Signed]:
-        return (_signed(signature) for signature in report.signatures if (signature.ok if anchors else signature.intact))
+        return (signed_by(signature) for signature in report.signatures if (signature.ok if anchors else signature.intact))
 
     return replace(
         report,

@@ -27,13 +27,14 @@ from .io.threads import release, run_in_thread
 from .new_signature import Request
 from .passes import OnePass, TwoPasses
 from .production import OutputStream, Work, produce, rereadable
-from .reports import SigningReceipt
+from .receipts import SigningReceipt
 from .stampers import AuthorityStamper, Stamp, Stamper
 from .trust.signers import Signer
 from .writing import output_syntax
 
 if TYPE_CHECKING:
     from ..tsa.client import TimestampClient
+    from .policies import Policy
 
 log = logging.getLogger("dcmsign.stream.sign")
 
@@ -73,6 +74,7 @@ async def sign(
     durable: bool = False,
     clock: Callable[[], datetime] = local_now,
     uids: Callable[[], str] = new_uid,
+    policy: Policy | None = None,
 ) -> SigningReceipt:
     """Create a digital signature in the main data set or in an item of a DICOM object (PS3.3 C.12.1.1.3, PS3.15 C).
 
@@ -90,14 +92,26 @@ async def sign(
     signature comes from: a TimestampClient asks an authority, and what it gives is verified before anything is written; see
     AuthorityStamper for more choices, and QueryFiles for the way through files. `dump`: file that gets the bytes that are
     digested; if it cannot be written to its end, that is logged. `durable`: return only when the output is on the disk. `clock`:
-    gives the date of the signature, with its time zone. `uids`: gives new UIDs.
+    gives the date of the signature, with its time zone. `uids`: gives new UIDs. `policy`: which keys and MAC
+    algorithms may sign.
 
     Raises SourceError, FormatError, SigningError, TimestampError, UnsupportedSyntax, TrustError, SinkError or DumpError. After
     any error and after cancellation the target is as it was; where an authority is asked, that includes pipes and other targets
     that cannot take anything back, which get their first byte when the timestamp is there.
     """
     request = _request(
-        location, mac_algorithm, tags, profile, purpose, stream_format, transfer_syntax, undefined_lengths, read, clock, uids
+        location,
+        mac_algorithm,
+        tags,
+        profile,
+        purpose,
+        stream_format,
+        transfer_syntax,
+        undefined_lengths,
+        read,
+        clock,
+        uids,
+        policy,
     )
     async with _opened(source, signer, request, dump, timestamp) as work:
         return await produce(work, target, durable=durable)
@@ -115,6 +129,7 @@ def _request(
     read: ReadOptions,
     clock: Callable[[], datetime],
     uids: Callable[[], str],
+    policy: Policy | None,
 ) -> Request:
     if mac_algorithm not in MAC_ALGORITHMS:
         raise ValueError(f"no MAC algorithm: {mac_algorithm!r}")
@@ -123,7 +138,9 @@ def _request(
     chosen = None if tags is None else tuple(tags)
     output = output_syntax(transfer_syntax)
     path = _path(location, read)
-    return Request(mac_algorithm, chosen, purpose, path, profile, stream_format, undefined_lengths, output, read, clock, uids)
+    return Request(
+        mac_algorithm, chosen, purpose, path, profile, stream_format, undefined_lengths, output, read, clock, uids, policy
+    )
 
 
 def _path(location: Location | str, read: ReadOptions) -> ItemPath:
@@ -336,6 +353,7 @@ async def open_signer(
     read: ReadOptions = READ_AS_FOUND,
     clock: Callable[[], datetime] = local_now,
     uids: Callable[[], str] = new_uid,
+    policy: Policy | None = None,
 ) -> AsyncIterator[SigningStream]:
     """Sign while forwarding: iterate over the bytes of the signed object inside the context, then look at `receipt`.
 
@@ -343,7 +361,18 @@ async def open_signer(
     on entering. A failure later cuts the stream with an exception.
     """
     request = _request(
-        location, mac_algorithm, tags, profile, purpose, stream_format, transfer_syntax, undefined_lengths, read, clock, uids
+        location,
+        mac_algorithm,
+        tags,
+        profile,
+        purpose,
+        stream_format,
+        transfer_syntax,
+        undefined_lengths,
+        read,
+        clock,
+        uids,
+        policy,
     )
     async with _opened(source, signer, request, timestamp=timestamp) as work:
         await work.prepare()

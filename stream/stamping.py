@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ..codec.dicom.events import Element, SequenceEnd, SequenceStart
@@ -128,7 +129,8 @@ async def _stamp(
         stack.push_async_callback(close_source, opened)
         try:
             reader = Rereader(await rereadable(opened, stack), read)
-            survey = await run_in_thread(reader.survey, lambda: RemovalSurvey(undefined_lengths=undefined_lengths, output=output))
+            new_survey = partial(RemovalSurvey, undefined_lengths=undefined_lengths, output=output, limits=read.limits)
+            survey = await run_in_thread(reader.survey, new_survey)
             await produce(_Work(reader, survey, uid, answer, uids), target, durable=durable)
         except Error as error:
             error.path = opened.name if error.path is None else error.path

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager, closing
 from datetime import datetime
 from functools import partial
+from typing import TYPE_CHECKING
 
 from ..codec.dicom.events import Anomaly, DatasetStart
 from ..codec.dicom.options import READ_AS_FOUND, ReadOptions
@@ -16,6 +17,7 @@ from ..codec.errors import Error, UnorderedInput
 from ..codec.signature.finder import FoundSignature, SignatureFinder
 from ..codec.signature.profiles import Profile, demanded, rules_of
 from . import ripemd160 as _ripemd160  # noqa: F401 (registers the fallback)
+from .digest_threads import DigestThreads
 from .formats import StreamFormat
 from .io.ahead import ReadAhead
 from .io.sources import BLOCK, Blocks, RandomAccess, Source, close_source, open_source
@@ -27,9 +29,19 @@ from .reports import SignatureReport, TimestampPolicy, VerificationReport
 from .timestamp_rules import TimestampRules
 from .trust.anchors import Trust
 
+if TYPE_CHECKING:
+    from ..codec.inspection.inspector import Inspector
+    from .policies import Policy
+
 log = logging.getLogger("dcmsign.stream.verify")
 
 _SKIP = 1 << 18
+
+_INFLATED = 1 << 12
+"""Bytes of a piece of an inflated value behind which it is worth to forget what is not needed any more."""
+
+_READ = 4 << 20
+"""Bytes per read of a file: the more, the less often threads wait for each other."""
 
 
 class Verification:
@@ -47,6 +59,8 @@ class Verification:
         *,
         profile: Profile | None = None,
         again: RandomAccess | None = None,
+        inspect: bool = False,
+        policy: Policy | None = None,
     ) -> None:
         self._source = source
         self._profile = profile
@@ -58,7 +72,18 @@ class Verification:
         self._window = Window() if source is None else None
         self._raw = Spool() if source is None else None  # the whole of a small stream, in case it is not sorted
         self._unordered = False
+        self._digests = DigestThreads()
         self._finder = self._new_finder(self._read)
+        self._inspects = inspect or policy is not None
+        self._policy = policy
+        self._inspector: Inspector | None = None
+
+    def _new_inspector(self) -> Inspector | None:
+        if not self._inspects:
+            return None
+        from ..codec.inspection.inspector import Inspector  # the command does without
+
+        return Inspector(self._options)
 
     def _new_finder(self, read: Reader, *, ordered: bool = False) -> SignatureFinder:
         return SignatureFinder(
@@ -67,6 +92,7 @@ class Verification:
             ordered=ordered,
             old_format=self._old_format,
             facts=self._profile is not None,
+            digests=self._digests.new,
         )
 
     def _read(self, offset: int, size: int) -> bytes:
@@ -78,15 +104,16 @@ class Verification:
     def run(self) -> None:
         """Read and digest the whole source; stops early if the calling task is cancelled."""
         assert self._source is not None
-        try:
-            with closing(ReadAhead(self._source)) as ahead:
-                self._run_forward(ahead)
-        except UnorderedInput:
-            self._run_ordered(self._source)
+        with closing(self._digests):
+            try:
+                with closing(ReadAhead(self._source)) as ahead:
+                    self._run_forward(ahead)
+            except UnorderedInput:
+                self._run_ordered(self._source)
 
     def _run_forward(self, source: RandomAccess) -> None:
         offset = 0
-        while block := source.read_at(offset, BLOCK):
+        while block := source.read_at(offset, _READ):
             check_cancelled()
             offset += len(block)
             self._parser.feed(block)
@@ -99,7 +126,9 @@ class Verification:
         self._advance()
 
     def _run_ordered(self, source: RandomAccess) -> None:
-        read, events = open_ordered(Cancellable(source), self._options, self._warnings)
+        self._inspector = inspector = self._new_inspector()
+        observe = None if inspector is None else inspector.feed
+        read, events = open_ordered(Cancellable(source), self._options, self._warnings, observe)
         self._finder = self._new_finder(read, ordered=True)
         for event in events:
             self._finder.feed(event)
@@ -141,9 +170,13 @@ class Verification:
         return self._raw if self._again is None else self._again
 
     def _advance(self) -> None:
-        finder, parser = self._finder, self._parser
+        if self._inspector is None:
+            self._inspector = self._new_inspector()  # here, in a worker thread, because it is imported
+        finder, parser, inspector = self._finder, self._parser, self._inspector
         for event in parser.events():
             kind = type(event)
+            if inspector is not None:
+                inspector.feed(event)
             if kind is Anomaly:
                 self._warnings.note(event)  # type: ignore[arg-type]
                 check_order(event)  # type: ignore[arg-type]
@@ -152,15 +185,29 @@ class Verification:
                     self._window = Window(event.offset)
                 assert self._window is not None
                 self._window.append(bytes(event.raw))
+                if len(event.raw) > _INFLATED:  # a block may inflate to a thousand times as much
+                    self._window.forget(min(finder.keep_from, event.offset))
             finder.feed(event)
         if self._window is not None:
             self._window.forget(finder.keep_from)
 
-    def finish(self, judged: Callable[[FoundSignature, int], SignatureReport], *, required: bool) -> VerificationReport:
-        """The verdicts, once everything has been read; `judged` gives that on one signature."""
+    def finish(
+        self, judged: Callable[[FoundSignature, int], SignatureReport], *, required: bool, anchors: bool = False
+    ) -> VerificationReport:
+        """The verdicts, once everything has been read; `judged` gives that on one signature; `anchors`: there are trust anchors."""
         reports = tuple(judged(found, number) for number, found in enumerate(self._finder.found, 1))
         missing = None if self._profile is None or self._is_met(self._profile, reports) else self._profile
-        return VerificationReport(reports, required, missing, tuple(self._finder.ignored))
+        report = VerificationReport(reports, required, missing, tuple(self._finder.ignored))
+        if self._inspector is None:
+            return report
+        from .scopes import with_scopes
+
+        report = with_scopes(report, self._inspector.finish(), anchors=anchors)
+        if self._policy is None:
+            return report
+        from .policy_checks import judged_by
+
+        return judged_by(self._policy, report)
 
     def _is_met(self, profile: Profile, reports: tuple[SignatureReport, ...]) -> bool:
         """Whether one of the signatures, valid or not, fulfils a profile in the object as it is."""
@@ -179,7 +226,8 @@ class Verification:
         )
 
     def close(self) -> None:
-        """Forget what is kept."""
+        """Forget what is kept, and end the threads."""
+        self._digests.close()
         for store in (self._window, self._raw):
             if store is not None:
                 store.close()
@@ -204,6 +252,8 @@ async def verify(
     at: datetime | None = None,
     timestamps: TimestampPolicy = TimestampPolicy.VERIFY,
     timestamp_rules: TimestampRules = TimestampRules.STRICT,
+    inspect: bool = True,
+    policy: Policy | None = None,
 ) -> VerificationReport:
     """Verify all digital signatures of a DICOM object (PS3.3 C.12.1.1.3, PS3.15 C).
 
@@ -213,22 +263,28 @@ async def verify(
     verified structured report needs a verification signature for SR_RSA. `stream_format`: OLD for signatures made by DCMTK
     before 3.5.4; the incomplete form of DCMTK is recognised without being asked for. `at`: time of the chain check, now if None.
     `timestamps`: whether certified timestamps are verified, ignored or required. `timestamp_rules`: what is asked of them.
+    `inspect`: also tell what no signature protects, and what about the structure of the object is not as it should be. `policy`:
+    what else the object has to fulfil (see `VerificationReport.policy`); its demands add to those of the other parameters.
 
     A signature that does not verify is a result, not an error. Raises SourceError if the source cannot be read and FormatError if
     it is not DICOM. Runs on asyncio and trio; cancelling it leaves nothing behind.
     """
+    if policy is not None:
+        trust, timestamps = policy.applied_to(trust, timestamps)
+        require_profile = policy.profile if require_profile is None else require_profile
     opened = await open_source(source)
     try:
-        if isinstance(opened, RandomAccess):
-            verification = Verification(opened, read, stream_format, profile=require_profile)
-            await run_in_thread(verification.run)
-        else:
-            verification = Verification(None, read, stream_format, profile=require_profile)
-            async for _ in _fill(verification, opened):
-                pass
+        again = opened if isinstance(opened, RandomAccess) else None
+        verification = Verification(again, read, stream_format, profile=require_profile, inspect=inspect, policy=policy)
         try:
+            if isinstance(opened, RandomAccess):
+                await run_in_thread(verification.run)
+            else:
+                async for _ in _fill(verification, opened):
+                    pass
             judged = partial(judge, trust=trust, at=at, timestamps=timestamps, rules=timestamp_rules)
-            return await run_in_thread(partial(verification.finish, judged, required=require_signature))
+            finish = partial(verification.finish, judged, required=require_signature, anchors=trust.has_anchors)
+            return await run_in_thread(finish)
         finally:
             if not isinstance(opened, RandomAccess):
                 await release(verification.close)
@@ -269,14 +325,19 @@ async def open_verifier(
     at: datetime | None = None,
     timestamps: TimestampPolicy = TimestampPolicy.VERIFY,
     timestamp_rules: TimestampRules = TimestampRules.STRICT,
+    inspect: bool = True,
+    policy: Policy | None = None,
 ) -> AsyncIterator[VerifyingStream]:
     """Verify while forwarding: iterate over the blocks inside the context, then look at `report`.
 
     Parameters and errors are those of `verify`; nothing is read ahead of the consumer.
     """
+    if policy is not None:
+        trust, timestamps = policy.applied_to(trust, timestamps)
+        require_profile = policy.profile if require_profile is None else require_profile
     opened = await open_source(source)
     again = opened if isinstance(opened, RandomAccess) else None
-    verification = Verification(None, read, stream_format, profile=require_profile, again=again)
+    verification = Verification(None, read, stream_format, profile=require_profile, again=again, inspect=inspect, policy=policy)
 
     async def blocks() -> AsyncGenerator[bytes]:
         try:
@@ -284,7 +345,8 @@ async def open_verifier(
                 async for block in filled:
                     yield block
             judged = partial(judge, trust=trust, at=at, timestamps=timestamps, rules=timestamp_rules)
-            stream._report = await run_in_thread(partial(verification.finish, judged, required=require_signature))
+            finish = partial(verification.finish, judged, required=require_signature, anchors=trust.has_anchors)
+            stream._report = await run_in_thread(finish)
         except Error as error:
             error.path = opened.name if error.path is None else error.path
             raise

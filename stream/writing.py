@@ -12,6 +12,7 @@ from ..codec.dicom.meta import GENERIC_SOP_CLASS, meta_header
 from ..codec.dicom.options import ReadOptions
 from ..codec.dicom.syntaxes import SYNTAXES, TransferSyntax
 from ..codec.dicom.texts import TextGate
+from ..codec.dicom.values import normal_uid
 from ..codec.errors import UnorderedInput
 from ..codec.signature.splice import Buffers
 from ..codec.signature.survey import WRITABLE, ObjectSurvey
@@ -65,7 +66,7 @@ class Rereader:
 
     def _surveyed(self, survey: _Survey) -> _Survey:
         headers = self._events(self._source, skip=True, wanted=lambda: survey.collecting)
-        for event in TextGate(self._texts, measure=True).through(headers):
+        for event in TextGate(self._texts, limit=self._options.limits.text, measure=True).through(headers):
             survey.feed(event)
         return survey
 
@@ -78,12 +79,13 @@ class Rereader:
 
     def headers(self, wanted: Callable[[], bool]) -> Iterator[Event]:
         """Pass over the headers and those large values for which `wanted` is true once they have begun."""
-        return TextGate(self._texts).through(self._events(self._source, skip=True, wanted=wanted))
+        gate = TextGate(self._texts, limit=self._options.limits.text)
+        return gate.through(self._events(self._source, skip=True, wanted=wanted))
 
     def everything(self) -> Iterator[Event]:
         """Pass over the whole object."""
         with closing(ReadAhead(self._source)) as ahead:
-            yield from TextGate(self._texts).through(self._events(ahead))
+            yield from TextGate(self._texts, limit=self._options.limits.text).through(self._events(ahead))
 
 
 class ObjectWriter:
@@ -101,7 +103,7 @@ class ObjectWriter:
             import zlib  # loaded only for deflated output
 
             self._deflater = zlib.compressobj(wbits=-zlib.MAX_WBITS)
-        sop_class, sop_instance = survey.sop_uids()
+        sop_class, sop_instance = (normal_uid(uid or b"") for uid in survey.sop_uids())  # one that is only padding is none
         return meta_header(
             survey.preamble,
             survey.output.uid,

@@ -27,6 +27,9 @@ _SIGNED_BY_PIXEL_REPRESENTATION = frozenset(
 _BY_WAVEFORM_BITS = frozenset({0x54000110, 0x54000112, 0x5400100A, 0x54001010})
 """OW if Waveform Bits Allocated was read before in the same item and is not 8, else OB."""
 
+_LONGEST_CREATOR = 256
+"""Bytes of a private creator that a dictionary may know; VR LO has at most 64 characters."""
+
 _PLAIN_CHOICE = {"xs": "US", "lt": "OW", "px": "OW", "ox": "OB", "na": "UN", "up": "UL"}
 
 
@@ -81,20 +84,23 @@ class ItemContext:
         vr = None if creator is None else self._dictionary.private_vr_of(tag, creator)
         return self._dictionary.vr_of(tag) if vr is None else vr
 
-    def remember(self, tag: int, vr: str, value: bytes) -> None:
+    def remember(self, tag: int, vr: str, value: bytes) -> int:
         """Note an element that decides about later ones: private creators, Pixel Representation, Waveform Bits Allocated.
 
-        One that has another VR than they should have, from some dictionary, decides nothing.
+        One that has another VR than they should have, from some dictionary, decides nothing. Returns how many private creators
+        have been noted.
         """
         if tag & 0x10000:
             if 0x10 <= tag & 0xFFFF <= 0xFF and vr in TEXT:
                 if self._creators is None:
                     self._creators = {}
-                self._creators[tag] = value.rstrip(b" \0").decode("latin-1")
+                self._creators[tag] = value.rstrip(b" \0").decode("latin-1") if len(value) <= _LONGEST_CREATOR else ""
+                return len(self._creators)
         elif tag == PIXEL_REPRESENTATION and vr == "US":
             self._pixel_representation = int.from_bytes(value[:2], "little")
         elif tag == WAVEFORM_BITS_ALLOCATED and vr == "US":
             self._waveform_bits = int.from_bytes(value[:2], "little")
+        return 0
 
 
 class KnownContext(ItemContext):

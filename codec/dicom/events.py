@@ -2,7 +2,8 @@
 
 Every event has `raw`, its bytes of the input (possibly none), and `offset`, where they begin. Joining all `raw` gives the
 input; for a deflated data set, the meta header followed by the inflated data set. Starts and ends balance: an end is reported
-also where the length was defined, with empty `raw`. An event comes with the byte that completes it.
+also where the length was defined, with empty `raw`. An event comes with the byte that completes it; a PlainItem without
+length may come with a later one.
 
 `form` tells how header and value are encoded: IMPLICIT, EXPLICIT (both little endian), BIG (explicit big endian), or
 CONVERTED: the value is little endian and `raw` has another header than `vr` asks for (UN with a dictionary VR, invalid VRs,

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     import zlib
 
 PIECE = 1 << 16
+_SLICE = 1 << 16
+"""Bytes given to zlib at once: it copies what it has not used, which a bomb makes it do for every piece."""
 
 
 class Inflater:
@@ -21,6 +23,7 @@ class Inflater:
         self._error = zlib.error
         self._stream: zlib._Decompress = zlib.decompressobj(-zlib.MAX_WBITS)
         self._input = b""
+        self._rest = memoryview(b"")  # fed, and not yet given to zlib
         self._pending = False
         self._failure: Exception | None = None
         self._behind = 0  # bytes fed after the end
@@ -28,7 +31,7 @@ class Inflater:
     @property
     def idle(self) -> bool:
         """Whether nothing more can come out before something is fed."""
-        return self._failure is None and (self._stream.eof or not (self._input or self._pending))
+        return self._failure is None and (self._stream.eof or not (self._input or self._rest or self._pending))
 
     @property
     def complete(self) -> bool:
@@ -38,20 +41,22 @@ class Inflater:
     @property
     def trailing(self) -> int:
         """Bytes behind the end of the deflate stream."""
-        return self._behind + len(self._stream.unused_data)
+        return self._behind + len(self._stream.unused_data) + (len(self._rest) if self._stream.eof else 0)
 
     def feed(self, block: bytes) -> None:
         """Add compressed bytes."""
         if self._stream.eof:
             self._behind += len(block)
             return
-        self._input = self._input + block if self._input else bytes(block)
+        self._rest = memoryview(bytes(self._rest) + block if self._rest else bytes(block))
 
     def read(self, offset: int) -> bytes:
         """The next piece, empty if there is none; raises BadStructure (at `offset` of the inflated stream) for bad data."""
         while not self.idle:
             if self._failure is not None:
                 raise BadStructure(f"deflated data set: {self._failure}", offset=offset) from self._failure
+            if not self._input:
+                self._input, self._rest = bytes(self._rest[:_SLICE]), self._rest[_SLICE:]
             before = self._stream.copy()
             try:
                 piece = self._stream.decompress(self._input, PIECE)

@@ -25,7 +25,7 @@ from .events import (
     SequenceStart,
     ValueStart,
 )
-from .options import DEFAULT_LIMITS, READ_AS_FOUND, Limits, ReadOptions
+from .options import READ_AS_FOUND, Limits, ReadOptions
 from .parser import Parser
 
 Reader = Callable[[int, int], bytes]
@@ -77,16 +77,13 @@ def read_events(
 class _Children:
     """The data elements of one level: tag, place and VR of each, and whether something inside is out of order."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self) -> None:
         self.tags = array("L")
         self.starts = array("Q")
         self.vrs: list[str] = []
         self.disordered = bytearray()
-        self._limit = limit
 
     def add(self, tag: int, start: int, vr: str) -> None:
-        if len(self.tags) >= self._limit:
-            raise LimitExceeded(f"more than {self._limit} data elements out of order in one data set or item", offset=start)
         self.tags.append(tag)
         self.starts.append(start)
         self.vrs.append(vr)
@@ -101,27 +98,25 @@ class _Children:
 class OrderedReader:
     """Delivers the content of a data set or item in canonical order.
 
-    `read` gives access to the input; `options` and `limits` are those of the parser; `elements` bounds the data elements of one
-    level that is out of order; `notice` is told what is unusual about the input, `observe` gets all events of the main data set
-    in file order.
+    `read` gives access to the input; `options` are those of the parser, `limits` replaces theirs; `notice` is told
+    what is unusual about the input, `observe` gets all events of the main data set in file order.
     """
 
     def __init__(
         self,
         read: Reader,
         options: ReadOptions = READ_AS_FOUND,
-        limits: Limits = DEFAULT_LIMITS,
+        limits: Limits | None = None,
         *,
         encapsulated: bool = False,
-        elements: int = 1 << 18,
         notice: Callable[[Anomaly], None] | None = None,
         observe: Callable[[Event], None] | None = None,
     ) -> None:
         self._read = read
         self._options = options
-        self._limits = limits
+        self._limits = limits or options.limits
         self._encapsulated = encapsulated
-        self._elements = elements
+        self._room = self._limits.elements
         self._notice = notice
         self._observe = observe
         self.end = 0
@@ -135,6 +130,7 @@ class OrderedReader:
         ends = [*children.starts[1:], stop]
         for number in children.in_order():
             yield from self._child(form, depth, children, number, ends[number])
+        self._room += len(children.tags)
 
     def _parser(self, form: int, offset: int, depth: int, context: ItemContext | None = None) -> Parser:
         return Parser.for_content(
@@ -148,7 +144,7 @@ class OrderedReader:
         )
 
     def _scan(self, form: int, start: int, end: int | None, depth: int) -> tuple[_Children, int]:
-        children, nesting = _Children(self._elements), 0
+        children, nesting = _Children(), 0
         parser = self._parser(form, start, depth)
         for event in read_events(self._read, parser, end, skip=True):
             if depth == 0 and self._observe is not None:
@@ -162,6 +158,12 @@ class OrderedReader:
                 nesting -= 1
             else:
                 if nesting == 0 and isinstance(event, (Element, ValueStart, SequenceStart, FragmentsStart)):
+                    if not self._room:
+                        raise LimitExceeded(
+                            f"more than {self._limits.elements} data elements out of order, of open data sets and items",
+                            offset=event.offset,
+                        )
+                    self._room -= 1
                     children.add(event.tag, event.offset, event.vr)
                 if isinstance(event, _OPENING):
                     nesting += 1

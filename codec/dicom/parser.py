@@ -48,7 +48,7 @@ from .events import (
 )
 from .headers import Header, read_header, read_plain_header
 from .inflate import Inflater
-from .options import DEFAULT_LIMITS, READ_AS_FOUND, Limits, ReadOptions
+from .options import READ_AS_FOUND, Limits, ReadOptions
 from .plain_items import walk_item
 from .tags import (
     DIGITAL_SIGNATURES_SEQUENCE,
@@ -101,16 +101,14 @@ class Parser:
 
     With `plain_items`, items in which there is nothing to look at are reported as one PlainItem each; never those of a MAC
     Parameters, Digital Signatures or Original Attributes Sequence. Which ones does not depend on the blocks. Fragments that lie
-    in one block are reported together, as WholeFragments.
+    in one block are reported together, as WholeFragments. `limits` replaces those of the options.
     """
 
-    def __init__(
-        self, options: ReadOptions = READ_AS_FOUND, limits: Limits = DEFAULT_LIMITS, *, plain_items: bool = False
-    ) -> None:
+    def __init__(self, options: ReadOptions = READ_AS_FOUND, limits: Limits | None = None, *, plain_items: bool = False) -> None:
         self._options = options
         self._plain_items = plain_items
         self._dictionary = options.dictionary
-        self._limits = limits
+        self._limits = limits or options.limits
         self._buffer: bytes = b""
         self._view = memoryview(b"")
         self._position = 0  # in the buffer
@@ -123,9 +121,11 @@ class Parser:
         self._value: tuple[int, int, int | None] = (0, 0, None)  # its offset and length, its tag if it is no fragment
         self._fragments = False
         self._inflater: Inflater | None = None
+        self._dataset_start = 0  # of a deflated one
         self._syntax: syntaxes.TransferSyntax | None = None
         self._meta_syntax: bytes | None = None
         self._encapsulated = False
+        self._wanted = 0  # offset up to which bytes are needed before it is worth to look for a plain item again
         self._steps = self._run_file()
 
     @classmethod
@@ -138,7 +138,7 @@ class Parser:
         encapsulated: bool = False,
         context: ItemContext | None = None,
         options: ReadOptions = READ_AS_FOUND,
-        limits: Limits = DEFAULT_LIMITS,
+        limits: Limits | None = None,
         plain_items: bool = False,
     ) -> Parser:
         """A parser of bare data elements, such as the content of an item that begins at `offset` of the input.
@@ -147,7 +147,8 @@ class Parser:
         """
         parser = cls(options, limits, plain_items=plain_items)
         parser._base = offset
-        parser._limits = Limits(limits.depth - depth, limits.inline, limits.meta)
+        if depth:
+            parser._limits = parser._limits._replace(depth=parser._limits.depth - depth)
         parser._encapsulated = encapsulated
         parser._stack = [_Frame(False, _NEVER, _NEVER, form, 0, 0, context or ItemContext(options.dictionary))]
         parser._steps = parser._run_content()
@@ -228,6 +229,9 @@ class Parser:
                 return
             piece = self._inflater.read(self.offset)
             if piece:
+                if self._base + len(self._buffer) + len(piece) - self._dataset_start > self._limits.inflated:
+                    self._done = True
+                    raise LimitExceeded(f"deflated data set of more than {self._limits.inflated} bytes", offset=self.offset)
                 self._append(piece)
             elif not self._ended:
                 return
@@ -351,7 +355,7 @@ class Parser:
         form = (EXPLICIT if known.little_endian else BIG) if known.explicit else IMPLICIT
         self._stack.append(_Frame(False, _NEVER, _NEVER, form, 0, 0, ItemContext(self._dictionary)))
         if known.deflated:
-            self._base = self.offset
+            self._base = self._dataset_start = self.offset
             rest = self._buffer[self._position :]
             self._buffer, self._view, self._position = b"", memoryview(b""), 0
             self._inflater = Inflater()
@@ -448,10 +452,16 @@ class Parser:
     def _plain_item(self, frame: _Frame) -> PlainItem | bool:
         """The item that begins here, if it is plain; True if bytes are missing to tell."""
         position, buffer = self._position, self._buffer
+        if self._base + len(buffer) < self._wanted and not self._ended:
+            return True
         limit = min(frame.end, frame.limit)
         size = min(self._limits.inline, limit - self._base - position)
         depth = self._limits.depth - frame.depth
         walked = walk_item(buffer, position, frame.form, size=size, depth=depth, ended=self._ended, dictionary=self._dictionary)
+        if walked is True:
+            _, length = read_plain_header(buffer, position, frame.form)
+            needed = 8 + length if length != UNDEFINED else 2 * (len(buffer) - position)  # not once more for every byte
+            self._wanted = self._base + position + min(needed, size)
         if isinstance(walked, bool):
             return walked
         end, stream, elements, containers, lengths = walked
@@ -546,8 +556,9 @@ class Parser:
             position = self._position
             raw = self._buffer[position : position + total]
             self._position = position + total
-            if form == IMPLICIT or convert_un:
-                context.remember(tag, vr, raw[size:])
+            if (form == IMPLICIT or convert_un) and context.remember(tag, vr, raw[size:]) > self._limits.creators:
+                message = f"more than {self._limits.creators} private creators in one data set or item"
+                raise LimitExceeded(message, offset=offset, element=self.path(tag))
             yield Element(raw, offset, tag, vr, size, form)
 
     def _check_order(self, frame: _Frame, tag: int, vr: str, length: int, form: int) -> Iterator[Event]:

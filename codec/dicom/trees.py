@@ -35,6 +35,9 @@ class Sequence(NamedTuple):
 
 Item = list["Element | Sequence"]
 
+_OVERHEAD = 192
+"""Bytes of memory that a data element or item takes besides its value."""
+
 
 def element(tag: int, vr: str, value: bytes) -> Element:
     """A new data element; `value` is little endian."""
@@ -85,7 +88,7 @@ def items_events(items: list[Item], first: int = 0) -> Iterator[Event]:
 class TreeCollector:
     """Builds the tree of one sequence from its events, SequenceStart to SequenceEnd.
 
-    At most `limit` bytes are kept; more raise LimitExceeded. Encapsulated Pixel Data inside is ignored.
+    At most `limit` bytes of memory are taken; more raise LimitExceeded. Encapsulated Pixel Data inside is ignored.
     """
 
     def __init__(self, limit: int) -> None:
@@ -107,10 +110,10 @@ class TreeCollector:
         if kind is Element:
             self._add(event, len(event.raw))  # type: ignore[arg-type]
         elif isinstance(event, SequenceStart):
-            self._spend(64, event)
+            self._spend(_OVERHEAD, event)
             self._sequences.append(Sequence(event.tag, []))
         elif isinstance(event, ItemStart):
-            self._spend(64, event)
+            self._spend(_OVERHEAD, event)
             self._sequences[-1].items.append([])
         elif isinstance(event, SequenceEnd):
             done = self._sequences.pop()
@@ -137,11 +140,11 @@ class TreeCollector:
         return False
 
     def _add(self, entry: Element, size: int) -> None:
-        self._spend(size + 64, entry)
+        self._spend(size + _OVERHEAD, entry)
         self._sequences[-1].items[-1].append(entry)
 
     def _spend(self, size: int, event: Event) -> None:
         self._left -= size
         if self._left < 0:
             name = tag_text(self._sequences[0].tag) if self._sequences else None
-            raise LimitExceeded(f"sequence longer than {self._limit} bytes", offset=event.offset, element=name)
+            raise LimitExceeded(f"sequence takes more than {self._limit} bytes of memory", offset=event.offset, element=name)

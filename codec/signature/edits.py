@@ -25,6 +25,7 @@ from ..dicom.events import (
     ValueChunk,
     ValueStart,
 )
+from ..dicom.options import DEFAULT_LIMITS, Limits
 from ..dicom.syntaxes import TransferSyntax
 from ..dicom.tags import DIGITAL_SIGNATURES_SEQUENCE, MAC_PARAMETERS_SEQUENCE, ORIGINAL_ATTRIBUTES_SEQUENCE
 from ..errors import LimitExceeded, PlanMismatch
@@ -87,14 +88,15 @@ class Edit:
 
 
 class EditSurvey(ObjectSurvey):
-    """Survey of an object in which levels chosen by a subclass are edited; `limit` bounds the bytes that are kept in all."""
+    """Survey of an object in which levels chosen by a subclass are edited."""
 
-    def __init__(self, *, undefined_lengths: bool = False, output: TransferSyntax | None = None, limit: int = 16 << 20) -> None:
-        super().__init__(undefined_lengths=undefined_lengths, output=output)
+    def __init__(
+        self, *, undefined_lengths: bool = False, output: TransferSyntax | None = None, limits: Limits = DEFAULT_LIMITS
+    ) -> None:
+        super().__init__(undefined_lengths=undefined_lengths, output=output, limits=limits)
         self.edits: dict[int, Edit] = {}
         """By the offset at which the content of the level begins."""
-        self._left = limit
-        self._limit = limit
+        self._left = limits.kept
         self._levels: list[Level] = []
         self._sequences: list[int] = []
         self._collector: trees.TreeCollector | None = None
@@ -202,11 +204,18 @@ class EditSurvey(ObjectSurvey):
 class ItemSurvey(EditSurvey):
     """The survey of an object in which one item gets a signature."""
 
-    def __init__(self, path: ItemPath, *, undefined_lengths: bool = False, output: TransferSyntax | None = None) -> None:
-        super().__init__(undefined_lengths=undefined_lengths, output=output)
+    def __init__(
+        self,
+        path: ItemPath,
+        *,
+        undefined_lengths: bool = False,
+        output: TransferSyntax | None = None,
+        limits: Limits = DEFAULT_LIMITS,
+    ) -> None:
+        super().__init__(undefined_lengths=undefined_lengths, output=output, limits=limits)
         self.path = path
         self.target: Level | None = None
-        self.level = LevelSurvey(len(path.steps))
+        self.level = LevelSurvey(len(path.steps), limits=limits)
         self._finder = ItemFinder(path)
         self._depth = 1 << 30  # number of levels open while the item is
 
@@ -239,19 +248,14 @@ class RemovalSurvey(EditSurvey):
     """The survey of an object from which signatures are removed; those that have some are kept, as dcmsign finds them."""
 
     def __init__(
-        self,
-        *,
-        undefined_lengths: bool = False,
-        output: TransferSyntax | None = None,
-        limit: int = 16 << 20,
-        levels: int = 1 << 16,
+        self, *, undefined_lengths: bool = False, output: TransferSyntax | None = None, limits: Limits = DEFAULT_LIMITS
     ) -> None:
-        super().__init__(undefined_lengths=undefined_lengths, output=output, limit=limit)
+        super().__init__(undefined_lengths=undefined_lengths, output=output, limits=limits)
         self.ignored = 0
         self._found: list[Level] = []
         self._count = 0
         self._main_settled = False
-        self._level_limit = levels
+        self._level_limit = limits.levels
 
     def watches(self, level: Level) -> bool:
         """Every level but those of other objects."""

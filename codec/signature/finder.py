@@ -28,7 +28,7 @@ from ..dicom.events import (
     SequenceStart,
     ValueStart,
 )
-from ..dicom.options import DEFAULT_LIMITS, READ_AS_FOUND, Limits, ReadOptions
+from ..dicom.options import READ_AS_FOUND, ReadOptions
 from ..dicom.ordered import OrderedReader, Reader, read_events
 from ..dicom.parser import Parser
 from ..dicom.tags import (
@@ -37,6 +37,7 @@ from ..dicom.tags import (
     ORIGINAL_ATTRIBUTES_SEQUENCE,
     PIXEL_DATA,
 )
+from ..dicom.tags import text as tag_text
 from ..dicom.texts import TextGate
 from ..dicom.vr import TEXT
 from ..errors import LimitExceeded
@@ -143,6 +144,7 @@ class LevelDigester:
         self.pixels = PixelFacts()
         self._syntax = syntax
         self._macs: dict[_Key, Mac] = {}
+        self._keys: dict[int, _Key | None] = {}  # by the identity of MAC parameters, which the caller keeps
         self._depth = depth
         self._nesting = 0
         self._old_format = old_format
@@ -163,6 +165,11 @@ class LevelDigester:
         ]
 
     def _key(self, entry: MacParameters) -> _Key | None:
+        if id(entry) not in self._keys:
+            self._keys[id(entry)] = self._new_key(entry)
+        return self._keys[id(entry)]
+
+    def _new_key(self, entry: MacParameters) -> _Key | None:
         syntax = syntaxes.SYNTAXES.get(entry.syntax or "")
         if syntax is None or entry.algorithm not in MAC_ALGORITHMS or not entry.tags:
             return None
@@ -244,7 +251,19 @@ class _Head:
 class _Level:
     """An open data set or item."""
 
-    __slots__ = ("digester", "form", "ignored", "location", "number", "parameters", "signatures", "start", "tag")
+    __slots__ = (
+        "cost",
+        "digester",
+        "form",
+        "ignored",
+        "location",
+        "number",
+        "parameters",
+        "signatures",
+        "signed",
+        "start",
+        "tag",
+    )
 
     def __init__(self, form: int, start: int, tag: int, number: int, ignored: bool) -> None:
         self.form = form
@@ -255,15 +274,16 @@ class _Level:
         self.parameters: dict[int, MacParameters] | None = None
         self.signatures: list[SignatureItem] = []
         self.digester: LevelDigester | None = None
+        self.cost = 0  # what its signature sequences count towards the bound on what is kept
+        self.signed = 0  # entries of Data Elements Signed
 
 
 class SignatureFinder:
     """Takes the events of an object in ascending tag order; `found` holds its signatures in the order dcmsign lists them.
 
     `read` gives access to bytes of the (inflated) input from `keep_from` on. With `ordered` the events come in another order
-    than in the file, and every signed level is read again. `facts`: collect what profiles look at. `limit` bounds the bytes of
-    each of the two sequences of a level, `macs` the different MAC parameters of a level, `signatures` all signatures together.
-    `digests` makes the digest objects of a level that needs several, so that they may work at the same time.
+    than in the file, and every signed level is read again. `facts`: collect what profiles look at. `digests` makes
+    the digest objects of a level that needs several, so that they may work at the same time.
     """
 
     def __init__(
@@ -271,27 +291,23 @@ class SignatureFinder:
         read: Reader,
         *,
         options: ReadOptions = READ_AS_FOUND,
-        limits: Limits = DEFAULT_LIMITS,
         ordered: bool = False,
         old_format: bool = False,
         facts: bool = False,
-        limit: int = 4 << 20,
-        macs: int = 1024,
-        signatures: int = 4096,
         digests: Callable[[str], Digest] = new_digest,
     ) -> None:
         self._read = read
         self._digests = digests
         self._options = options
-        self._limits = limits
+        self._limits = options.limits
+        self._left = options.limits.kept
+        self._signed_left = options.limits.signed
         self._ordered = ordered
         self._old_format = old_format
-        self._limit = limit
-        self._mac_limit = macs
-        self._signature_limit = signatures
         self._levels: list[_Level] = []
         self._sequences: list[int] = []
         self._collector: trees.TreeCollector | None = None
+        self._room = 0  # of the collector when it began
         self._collecting = 0
         self._active: list[LevelDigester] = []
         self._syntax: syntaxes.TransferSyntax | None = None
@@ -299,7 +315,7 @@ class SignatureFinder:
         self._head: _Head | None = None if ordered else _Head()
         self._offset = 0
         self._texts: dict[int, int] = {}
-        self._gate = TextGate(self._texts, measure=True)
+        self._gate = TextGate(self._texts, limit=options.limits.text, measure=True)
         self._found: list[FoundSignature] = []
         self._main_tags: array[int] | None = array("L") if facts else None
         self._verification_flag: str | None = None
@@ -377,6 +393,8 @@ class SignatureFinder:
             self._head = None
 
     def _note(self, event: Element | ValueStart | SequenceStart | FragmentsStart, tags: array[int]) -> None:
+        if len(tags) >= self._limits.elements:
+            raise LimitExceeded(f"more than {self._limits.elements} data elements to hold to a profile", offset=event.offset)
         tags.append(event.tag)
         if event.tag == VERIFICATION_FLAG and isinstance(event, Element) and event.vr in TEXT:
             self._verification_flag = first_value(event.value)
@@ -392,9 +410,13 @@ class SignatureFinder:
         level = self._levels[-1]
         if event.tag == MAC_PARAMETERS_SEQUENCE or event.tag == DIGITAL_SIGNATURES_SEQUENCE:
             if level.ignored and event.tag == DIGITAL_SIGNATURES_SEQUENCE:
+                if len(self._ignored) >= self._limits.signatures:
+                    message = f"more than {self._limits.signatures} sequences of signatures in original attributes"
+                    raise LimitExceeded(message, offset=event.offset)
                 self._ignored.append(self._location)
             elif not level.ignored:
-                self._collector = trees.TreeCollector(self._limit)
+                self._collector = trees.TreeCollector(min(self._limits.sequence, self._left))
+                self._room = self._collector.left
                 self._collecting = event.offset
                 self._collector.feed(event)
                 if self._head is not None and len(self._levels) == 1:
@@ -413,14 +435,23 @@ class SignatureFinder:
         assert self._collector is not None
         tree = self._collector.tree
         assert tree is not None
-        self._collector = None
         level = self._levels[-1]
+        cost = self._room - self._collector.left
+        level.cost += cost
+        self._left -= cost
+        self._collector = None
         if tree.tag == DIGITAL_SIGNATURES_SEQUENCE:
             level.signatures = [read_signature(item) for item in tree.items]
             return
         level.parameters = {}
         for item in tree.items:
             parameters = read_mac_parameters(item)
+            entries = len(parameters.tags or ())
+            level.signed += entries
+            self._signed_left -= entries
+            if self._signed_left < 0:
+                message = f"more than {self._limits.signed} entries in Data Elements Signed of an object"
+                raise LimitExceeded(message, offset=self._collecting, element=tag_text(MAC_PARAMETERS_SEQUENCE))
             if parameters.mac_id is not None:
                 level.parameters.setdefault(parameters.mac_id, parameters)
         if not self._ordered:
@@ -442,13 +473,14 @@ class SignatureFinder:
         """The events of a level in front of its MAC Parameters Sequence, which has just been read."""
         if not depth and self._head is not None and self._head.events is not None:
             return self._head.events
-        return TextGate(self._texts).through(read_events(self._read, self._parser(level, depth), self._collecting))
+        events = read_events(self._read, self._parser(level, depth), self._collecting)
+        return TextGate(self._texts, limit=self._limits.text).through(events)
 
     def _digester(self, level: _Level, depth: int) -> LevelDigester:
         assert self._syntax is not None
         parameters = (level.parameters or {}).values()
         return LevelDigester(
-            parameters, depth, self._syntax, old_format=self._old_format, limit=self._mac_limit, digests=self._digests
+            parameters, depth, self._syntax, old_format=self._old_format, limit=self._limits.macs, digests=self._digests
         )
 
     def _parser(self, level: _Level, depth: int) -> Parser:
@@ -459,7 +491,6 @@ class SignatureFinder:
             depth=depth,
             encapsulated=depth == 0 and self._syntax.encapsulated,
             options=self._options,
-            limits=self._limits,
             plain_items=True,
         )
 
@@ -469,6 +500,8 @@ class SignatureFinder:
         if level.digester is not None:
             self._active.remove(level.digester)
         if not level.signatures:
+            self._left += level.cost
+            self._signed_left += level.signed
             return
         assert self._syntax is not None
         digester = level.digester
@@ -476,8 +509,8 @@ class SignatureFinder:
             digester = self._digester(level, depth)
             if self._ordered and level.parameters:
                 self._digest_ordered(digester, level, depth, end)
-        if len(self._found) + len(level.signatures) > self._signature_limit:
-            raise LimitExceeded(f"more than {self._signature_limit} signatures", offset=end)
+        if len(self._found) + len(level.signatures) > self._limits.signatures:
+            raise LimitExceeded(f"more than {self._limits.signatures} signatures", offset=end)
         location = (*self._location, (level.tag, level.number)) if self._levels else ()
         for item in level.signatures:
             parameters = None if item.mac_id is None else (level.parameters or {}).get(item.mac_id)
@@ -485,6 +518,6 @@ class SignatureFinder:
 
     def _digest_ordered(self, digester: LevelDigester, level: _Level, depth: int, end: int) -> None:
         assert self._syntax is not None
-        reader = OrderedReader(self._read, self._options, self._limits, encapsulated=self._syntax.encapsulated)
-        for event in TextGate(self._texts).through(reader.events(level.form, level.start, end, depth)):
+        reader = OrderedReader(self._read, self._options, encapsulated=self._syntax.encapsulated)
+        for event in TextGate(self._texts, limit=self._limits.text).through(reader.events(level.form, level.start, end, depth)):
             digester.feed(event)

@@ -8,9 +8,10 @@ from typing import Final
 
 from ..dicom import trees
 from ..dicom.events import Element, Event, FragmentsStart, SequenceEnd, SequenceStart, ValueStart
+from ..dicom.options import DEFAULT_LIMITS, Limits
 from ..dicom.tags import DIGITAL_SIGNATURES_SEQUENCE, MAC_PARAMETERS_SEQUENCE, text
 from ..dicom.vr import TEXT
-from ..errors import ElementNotFound, NothingToSign, RequiredAttributeMissing, UnsignableElement
+from ..errors import ElementNotFound, LimitExceeded, NothingToSign, RequiredAttributeMissing, UnsignableElement
 from .finder import TAGGED, VERIFICATION_FLAG, PixelFacts, first_value
 from .items import read_mac_parameters, read_purpose, read_signature
 from .profiles import DatasetFacts, Profile, rules_of
@@ -22,17 +23,17 @@ SIGNATURE_SEQUENCES: Final = frozenset({MAC_PARAMETERS_SEQUENCE, DIGITAL_SIGNATU
 class LevelSurvey:
     """Takes the events of one data set or item in ascending tag order, without those of the item itself.
 
-    `depth`: sequences around it. `limit`: bytes of each of the two signature sequences.
+    `depth`: sequences around it.
     """
 
-    def __init__(self, depth: int = 0, *, limit: int = 4 << 20) -> None:
+    def __init__(self, depth: int = 0, *, limits: Limits = DEFAULT_LIMITS) -> None:
         self.tags = array("L")
         self.parameters: list[trees.Item] = []
         self.signatures: list[trees.Item] = []
         self.pixels = PixelFacts()
         self._usable = bytearray()
         self._outside = depth
-        self._limit = limit
+        self._limits = limits
         self._depth = 0
         self._tag = 0
         self._holds_un = False
@@ -61,7 +62,7 @@ class LevelSurvey:
         elif kind is SequenceEnd:
             self._depth -= 1
             if self._depth == 0:
-                self._list(self._tag, not self._holds_un)
+                self._list(self._tag, not self._holds_un, event.offset)
 
     def _note(self, event: Element | ValueStart | SequenceStart | FragmentsStart) -> None:
         tag, vr = event.tag, event.vr
@@ -73,13 +74,16 @@ class LevelSurvey:
         if isinstance(event, SequenceStart):
             self._tag, self._holds_un = tag, False
             if tag in SIGNATURE_SEQUENCES:
-                self._collector = trees.TreeCollector(self._limit)
+                self._collector = trees.TreeCollector(self._limits.sequence)
             return
-        self._list(tag, vr != "UN")
+        self._list(tag, vr != "UN", event.offset)
         if tag == VERIFICATION_FLAG and isinstance(event, Element) and vr in TEXT:
             self._flag = first_value(event.value)
 
-    def _list(self, tag: int, usable: bool) -> None:
+    def _list(self, tag: int, usable: bool, offset: int) -> None:
+        if len(self.tags) >= self._limits.elements:
+            message = f"more than {self._limits.elements} data elements in the data set or item to be signed"
+            raise LimitExceeded(message, offset=offset)
         self.tags.append(tag)
         self._usable.append(usable and signable_tag(tag))
 

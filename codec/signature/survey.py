@@ -9,6 +9,7 @@ from __future__ import annotations
 from ..dicom import syntaxes
 from ..dicom.encoder import DatasetEncoder, LengthTable, form_of
 from ..dicom.events import Anomaly, DatasetStart, Element, End, Event, FragmentsStart, Preamble, ValueStart
+from ..dicom.options import DEFAULT_LIMITS, Limits
 from ..dicom.tags import (
     DIGITAL_SIGNATURES_SEQUENCE,
     MEDIA_STORAGE_SOP_CLASS_UID,
@@ -40,8 +41,14 @@ class ObjectSurvey:
     `undefined_lengths`: write sequences and items with delimiters. `output`: transfer syntax to write, that of the input if None.
     """
 
-    def __init__(self, *, undefined_lengths: bool = False, output: syntaxes.TransferSyntax | None = None) -> None:
-        self.lengths = LengthTable()
+    def __init__(
+        self,
+        *,
+        undefined_lengths: bool = False,
+        output: syntaxes.TransferSyntax | None = None,
+        limits: Limits = DEFAULT_LIMITS,
+    ) -> None:
+        self.lengths = LengthTable(limits.lengths)
         self.preamble: bytes | None = None
         self.syntax = syntaxes.EXPLICIT_LE
         self.output = output or self.syntax
@@ -154,10 +161,14 @@ class Survey(ObjectSurvey):
     """The survey of an object whose main data set gets a signature; its signature sequences are not measured."""
 
     def __init__(
-        self, *, undefined_lengths: bool = False, output: syntaxes.TransferSyntax | None = None, limit: int = 4 << 20
+        self,
+        *,
+        undefined_lengths: bool = False,
+        output: syntaxes.TransferSyntax | None = None,
+        limits: Limits = DEFAULT_LIMITS,
     ) -> None:
-        super().__init__(undefined_lengths=undefined_lengths, output=output)
-        self.level = LevelSurvey(limit=limit)
+        super().__init__(undefined_lengths=undefined_lengths, output=output, limits=limits)
+        self.level = LevelSurvey(limits=limits)
 
     @property
     def collecting(self) -> bool:

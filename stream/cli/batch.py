@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ...codec import errors
-from . import log, messages, values
+from . import interrupts, log, messages, values
 from .batch_files import Search, below, identity, listed
 from .batch_progress import Progress, progress
 from .batch_results import Results
@@ -94,7 +94,7 @@ def carry_out(job: Job, names: tuple[str, ...]) -> ExitCode:
             return _unusable(error)
     if not log.hides_errors():
         log.put(sys.stderr, (messages.INTERRUPTED if interrupted else "") + results.summary() + "\n")
-    return ExitCode.INTERRUPTED if interrupted else results.worst
+    return ExitCode(interrupts.exit_code()) if interrupted else results.worst
 
 
 def _signs(job: Job) -> bool:

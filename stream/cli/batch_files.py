@@ -6,10 +6,13 @@ import os
 import stat
 from collections.abc import AsyncGenerator, Callable, Container, Iterator
 
+from .. import is_unfinished
 from . import messages
 
 STANDARD_INPUT = 0
 _BLOCK = 1 << 16
+_LONGEST_NAME = 1 << 16
+"""Bytes of a name that are kept; none that the system takes has as many."""
 
 Identity = tuple[int, int]
 """Device and number of a file, the same under all its names."""
@@ -64,6 +67,9 @@ class Search:
         try:
             with os.scandir(folder) as entries:
                 for entry in entries:
+                    if is_unfinished(entry.name):
+                        self._skipped(entry.path, messages.UNFINISHED)
+                        continue
                     # the kind of an entry costs nothing, its device and number would
                     if entry.is_file(follow_symlinks=False) and not self._is_own(entry):
                         yield entry.path
@@ -92,6 +98,7 @@ async def listed(separator: bytes) -> AsyncGenerator[str | None]:
             await anyio.wait_readable(STANDARD_INPUT)
         block = os.read(STANDARD_INPUT, _BLOCK)
         *names, rest = (rest + block).split(separator)
+        rest = rest[:_LONGEST_NAME]
         for name in names if block else (rest,):
             if name:
                 yield os.fsdecode(name)

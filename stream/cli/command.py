@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-from . import grammar, log, messages, preparation, usage, values
+from . import grammar, interrupts, log, messages, preparation, usage, values
 from .evaluation import Evaluation
 from .exit_codes import ExitCode
 from .grammar import CommandLine, UsageError
@@ -19,10 +19,12 @@ from .option_table import (
     BATCH,
     BY_NAME,
     COMMAND,
+    DEMANDS,
     ENCODING,
     FORMAT,
     LENGTHS,
     MAC,
+    ORIGINALS,
     OTHER_OUTPUT,
     PASSWORD,
     POLICY,
@@ -67,7 +69,9 @@ def run(argv: Sequence[str]) -> ExitCode:
         if line.rightmost(BY_NAME["--batch"]) is not None:
             from . import batch  # not needed for one file
 
-            return batch.carry_out(_prepare(batch.as_for_one_file(line)), line.parameters)
+            job = _prepare(batch.as_for_one_file(line))
+            interrupts.stop_operation()
+            return batch.carry_out(job, line.parameters)
         return _evaluate(line)
     except UsageError as error:
         return ExitCode.USAGE if log.hides_errors() else _usage_error(error)
@@ -83,6 +87,7 @@ def _evaluate(line: CommandLine) -> ExitCode:
     log.COMMAND.info(messages.OPEN_INPUT.format(job.source))
     from . import operations  # what only prints usage or an error needs none of this
 
+    interrupts.stop_operation()
     return operations.carry_out(job)
 
 
@@ -100,14 +105,16 @@ def _prepare(line: CommandLine) -> Job:
         log.write(logging.INFO, messages.ARGUMENTS.format(len(line.arguments), shown))
     evaluation.settle(READ, READ_SYNTAX, UNKNOWN, COMMAND)
     evaluation.check_output()
-    evaluation.settle(ENCODING, FORMAT, POLICY, TIMESTAMP_POLICY, TIMESTAMP_RULES, TRUST)
+    evaluation.settle(ENCODING, FORMAT, POLICY, TIMESTAMP_POLICY, TIMESTAMP_RULES, ORIGINALS, TRUST)
     trust = preparation.load_trust(evaluation)
     evaluation.settle(PASSWORD, PROFILE, MAC, PURPOSE, TAGS)
     dictionary = functools.cache(preparation.load_dictionary)  # read when it is first needed, once
     tags = preparation.load_tags(evaluation, dictionary)
     evaluation.settle(TIMESTAMP, AUTHORITY, TIMESTAMP_MAC, TIMESTAMP_NONCE, TIMESTAMP_CERTIFICATE, TIMESTAMP_ID)
     evaluation.check_authority()
-    evaluation.settle(WRITE_SYNTAX, LENGTHS, OTHER_OUTPUT, BATCH)
+    evaluation.settle(WRITE_SYNTAX, LENGTHS, OTHER_OUTPUT, DEMANDS, BATCH)
+    evaluation.check_batch()
+    evaluation.check_policy()
     log.COMMAND.debug(usage.header() + "\n")
     names, loaded = dictionary()
     if not loaded:

@@ -17,7 +17,7 @@ from .option_table import BY_NAME, COMMAND, GENERAL, TIMESTAMP
 from .options import Block, Kind, Option
 
 PURPOSE_CODES = range(1, 19)
-_NUMBER = re.compile(r"\s*\+?(\d+)", re.ASCII)
+_NUMBER = r"(?a)\s*\+?(\d+)"
 
 
 class Evaluation:
@@ -87,6 +87,16 @@ class Evaluation:
         if self.given("--ts-user") and not self.given("--ts-password-file") and values.PASSWORD_VARIABLE not in os.environ:
             raise UsageError(messages.NO_PASSWORD.format(values.PASSWORD_VARIABLE))
 
+    def check_batch(self) -> None:
+        """Raise UsageError if something is asked for that is not done to many files."""
+        if self.given("--batch") and self.given("--verify-originals"):
+            raise UsageError(messages.NOT_ALLOWED_WITH.format("--verify-originals", "--batch"))
+
+    def check_policy(self) -> None:
+        """Raise UsageError if a policy is given for something that is not judged by one."""
+        if self.given("--policy") and self.given("--verify-originals"):
+            raise UsageError(messages.NOT_ALLOWED_WITH.format("--policy", "--verify-originals"))
+
     def option(self, block: Block) -> Option:
         """The choice of a block that has a default."""
         return self._choices[block.name].option
@@ -149,7 +159,7 @@ class Evaluation:
 
 def purpose_code(text: str) -> int:
     """The number of ``--sig-purpose``: leading digits count, what follows them is ignored. Raises UsageError."""
-    match = _NUMBER.match(text)
+    match = re.match(_NUMBER, text)
     if match is None:
         raise UsageError(messages.BAD_PURPOSE.format(text) if text else messages.EMPTY_PURPOSE)
     code = int(match[1].lstrip("0")[:20] or "0")  # more digits than any limit has

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import logging
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ...codec import errors
 from . import messages
@@ -35,12 +35,13 @@ class ExitCode(enum.IntEnum):
     NO_SIGNATURE = 100
     VERIFICATION_FAILED = 101
     PROFILE_NOT_FULFILLED = 102
+    HUNG_UP = 129
     INTERRUPTED = 130
-    """SIGINT, as shells report it."""
+    TERMINATED = 143
+    """SIGHUP, SIGINT and SIGTERM, as shells report them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(NamedTuple):
     """How an error class ends the program.
 
     `frame` has places for the `text` and the `name` of the file. The text is `text`; if that is empty, what the
@@ -91,6 +92,8 @@ FAILURES: dict[type[errors.Error], Failure] = {
     errors.BadCertificateFile: Failure(ExitCode.CANNOT_READ_INPUT, logging.CRITICAL, messages.UNREADABLE_CERTIFICATE),
     errors.BadRevocationListFile: Failure(ExitCode.CANNOT_READ_INPUT, logging.CRITICAL, messages.UNREADABLE_REVOCATION_LIST),
     errors.BadKeyFile: Failure(ExitCode.CANNOT_READ_INPUT, logging.CRITICAL, messages.UNREADABLE_KEY),
+    errors.BadPolicyFile: Failure(ExitCode.USAGE, logging.CRITICAL, messages.UNUSABLE_POLICY, detail=""),
+    errors.PolicyViolation: Failure(ExitCode.SIGNING_FAILED, logging.ERROR, messages.REASON_ONLY, detail=""),
     errors.UnsupportedSyntax: Failure(
         ExitCode.CANNOT_WRITE_OUTPUT, logging.CRITICAL, messages.NO_CONVERSION, detail=messages.NO_CONVERSION_REASON
     ),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from . import messages
 from .option_table import BY_NAME
@@ -23,8 +23,7 @@ class UsageError(Exception):
     """A command line that cannot be carried out; the text is what follows ``error: ``."""
 
 
-@dataclass(frozen=True, slots=True)
-class Occurrence:
+class Occurrence(NamedTuple):
     """An option as it stands in the command line: its place among the arguments and its values."""
 
     option: Option
@@ -32,8 +31,7 @@ class Occurrence:
     values: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class CommandLine:
+class CommandLine(NamedTuple):
     """A parsed command line, left to right. `arguments`: the expanded ones, with options under their long names."""
 
     arguments: tuple[str, ...]

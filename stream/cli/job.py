@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from .evaluation import Evaluation
 from .option_table import COMMAND
-from .timestamping import Authority
 
 if TYPE_CHECKING:
     from .. import Dictionary, Trust
+    from .authority import Authority
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(NamedTuple):
     """An operation ready to start: the options in effect, the names of the files, what has been loaded, the authority to ask."""
 
     evaluation: Evaluation

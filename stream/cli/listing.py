@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 from ...codec import errors
 from ...codec.dicom import tags as dicom_tags
 from ...codec.dicom.syntaxes import SYNTAXES
-from ..reports import Remark, RemovalReport, SignatureReport, TimestampReport, Verdict, VerificationReport
+from ..reports import Remark, SignatureReport, TimestampReport, Verdict, VerificationReport
 from . import messages
 from .exit_codes import ExitCode
-from .tags import parse_tag
 
 if TYPE_CHECKING:
-    from .. import Certificate, Dictionary, Token
+    from .. import Certificate, Dictionary, RemovalReport, Token
 
 Line = tuple[int, str]
 """Level and text of a message."""
@@ -55,13 +54,16 @@ CHAIN_EXPIRED = "certificate has expired"
 SERIAL_NUMBERS = range(-(2**63), 2**63)
 
 
-def lines(report: VerificationReport, dictionary: Dictionary, *, details: bool) -> Iterator[Line]:
-    """All lines about a data set. `dictionary` has the names; `details`: verdicts are aligned with the detail lines."""
+def lines(report: VerificationReport, dictionary: Dictionary, *, details: bool, floor: int = INFO) -> Iterator[Line]:
+    """All lines about a data set. `dictionary` has the names; `details`: verdicts are aligned with the detail lines.
+
+    `floor`: the lowest level that is shown; above INFO there are no detail lines.
+    """
     for entry in report.entries():
         if isinstance(entry, tuple):
             yield WARNING, messages.IGNORED
         else:
-            yield from _signature(entry, dictionary, WIDTH_OF_DETAILS if details else WIDTH_OF_VERDICT)
+            yield from signature_lines(entry, dictionary, WIDTH_OF_DETAILS if details else WIDTH_OF_VERDICT, floor)
     if not report.signatures:
         yield (ERROR, messages.SIGNATURE_REQUIRED) if report.required else (WARNING, messages.NO_SIGNATURES)
         return
@@ -99,20 +101,21 @@ def failed_removal_lines(error: errors.RemovalError, dictionary: Dictionary, *, 
 def _removed(number: int, uid: str | None, place: tuple[tuple[int, int], ...], dictionary: Dictionary) -> Iterator[Line]:
     text = _text(uid)
     yield WARNING, messages.SIGNATURE.format(number, text) if number else messages.REMOVED_ONE.format(text)
-    yield WARNING, _labelled(LOCATION, location(place, dictionary))
+    yield WARNING, labelled(LOCATION, location(place, dictionary))
 
 
-def _signature(signature: SignatureReport, dictionary: Dictionary, width: int) -> Iterator[Line]:
+def signature_lines(signature: SignatureReport, dictionary: Dictionary, width: int, floor: int) -> Iterator[Line]:
+    """All lines about one signature: verdicts are aligned to `width`; `floor` as for `lines`."""
     reading = [remark for remark in signature.remarks if remark[0] in FOUND_WHILE_READING]
     checking = [remark for remark in signature.remarks if remark[0] not in FOUND_WHILE_READING]
     for remark in reading:
         yield _remark(remark, dictionary)
     yield WARNING, messages.SIGNATURE.format(signature.number, _text(signature.uid))
-    for line in _details(signature, dictionary):
-        yield INFO, line
+    if floor <= INFO:  # names of data elements take a while to load
+        yield from ((INFO, line) for line in _details(signature, dictionary))
     for remark in checking:
         yield _remark(remark, dictionary)
-    yield WARNING, _labelled(VERDICT, signature.reason, width)
+    yield WARNING, labelled(VERDICT, signature.reason, width)
     if not signature.coverage.complete:
         yield from _coverage(signature, width)
     # of an expired signer dcmsign also says that there is no timestamp
@@ -128,19 +131,19 @@ def _has_timestamp(signature: SignatureReport) -> bool:
 def _timestamp(signature: SignatureReport, width: int) -> Iterator[Line]:
     stamp = signature.timestamp
     if signature.timestamp_missing:
-        yield INFO, _labelled(TIMESTAMP, messages.TIMESTAMP_REQUIRED)
+        yield INFO, labelled(TIMESTAMP, messages.TIMESTAMP_REQUIRED)
         yield WARNING, f"  {TIMESTAMP} : {messages.TIMESTAMP_REQUIRED}"
     elif stamp is None:
-        yield INFO, _labelled(TIMESTAMP, messages.TIMESTAMP_ABSENT)
+        yield INFO, labelled(TIMESTAMP, messages.TIMESTAMP_ABSENT)
     elif stamp.ignored:
-        yield INFO, _labelled(TIMESTAMP, messages.TIMESTAMP_IGNORED)
+        yield INFO, labelled(TIMESTAMP, messages.TIMESTAMP_IGNORED)
     else:
         yield from ((INFO, line) for line in _token(stamp.token))
         yield from ((ERROR, remark) for remark in stamp.remarks)
         if stamp.certificate is not None:
             yield INFO, messages.TIMESTAMP_CERTIFICATE
             yield from ((INFO, line) for line in _certificate(stamp.certificate))
-        yield WARNING, _labelled(TIMESTAMP_VERDICT, _timestamp_verdict(stamp, signature.chain_error), width)
+        yield WARNING, labelled(TIMESTAMP_VERDICT, _timestamp_verdict(stamp, signature.chain_error), width)
 
 
 def _timestamp_verdict(stamp: TimestampReport, chain_error: str | None) -> str:
@@ -153,7 +156,7 @@ def _timestamp_verdict(stamp: TimestampReport, chain_error: str | None) -> str:
 
 def _token(token: Token) -> Iterator[str]:
     """What a timestamp says."""
-    yield _labelled(TIMESTAMP, messages.TIMESTAMP_VERSION.format(token.version))
+    yield labelled(TIMESTAMP, messages.TIMESTAMP_VERSION.format(token.version))
     for label, value in (
         ("Policy OID", token.policy),
         ("Imprint MAC algorithm", token.algorithm_text),
@@ -164,7 +167,7 @@ def _token(token: Token) -> Iterator[str]:
         ("Accuracy", token.accuracy_text),
         ("Timestamp", token.gen_time),
     ):
-        yield f"{INDENT}{label:24}: {_printable(value)}"
+        yield f"{INDENT}{label:24}: {printable(value)}"
     extensions = token.extension_lines
     yield f"{INDENT}{'Extensions':24}:{'' if extensions else ' none'}"
     yield from extensions
@@ -172,33 +175,35 @@ def _token(token: Token) -> Iterator[str]:
 
 def _remark(remark: tuple[Remark, str], dictionary: Dictionary) -> Line:
     kind, value = remark
-    text = kind.value.format(_printable(value))
+    text = kind.value.format(printable(value))
     if kind is not Remark.UNSIGNABLE_ELEMENT:
         return WARNING, text
+    from .tags import parse_tag  # rarely needed
+
     tag = parse_tag(value.strip("()"), dictionary)
     return INFO, f"  {text}" if tag is None else f"  {text} {dictionary.keyword_of(tag)}"
 
 
 def _details(signature: SignatureReport, dictionary: Dictionary) -> Iterator[str]:
-    yield _labelled(LOCATION, location(signature.location, dictionary))
-    yield _labelled(MAC_ID, messages.UNKNOWN if signature.mac_id is None else str(signature.mac_id))
-    yield _labelled(MAC_ALGORITHM, _text(signature.mac_algorithm))
-    yield _labelled(MAC_SYNTAX, _syntax(signature.mac_transfer_syntax))
+    yield labelled(LOCATION, location(signature.location, dictionary))
+    yield labelled(MAC_ID, messages.UNKNOWN if signature.mac_id is None else str(signature.mac_id))
+    yield labelled(MAC_ALGORITHM, _text(signature.mac_algorithm))
+    yield labelled(MAC_SYNTAX, _syntax(signature.mac_transfer_syntax))
     if signature.tags_signed is None:
-        yield _labelled(ELEMENTS, messages.UNKNOWN)
+        yield labelled(ELEMENTS, messages.UNKNOWN)
     else:
-        yield _labelled(ELEMENTS, "").rstrip()
+        yield labelled(ELEMENTS, "").rstrip()
         for tag in signature.tags_signed:
             yield f"{INDENT}{dicom_tags.text(tag)} {dictionary.keyword_of(tag)}"
-    yield _labelled(DATE, _text(signature.signed_at))
+    yield labelled(DATE, _text(signature.signed_at))
     purpose = signature.purpose
-    yield _labelled(
+    yield labelled(
         PURPOSE,
         messages.NOT_SPECIFIED
         if purpose is None
-        else _printable(messages.PURPOSE.format(purpose.meaning, purpose.code_value, purpose.coding_scheme)),
+        else printable(messages.PURPOSE.format(purpose.meaning, purpose.code_value, purpose.coding_scheme)),
     )
-    yield _labelled(CERTIFICATE, "")
+    yield labelled(CERTIFICATE, "")
     yield from _certificate(signature.certificate)
 
 
@@ -216,13 +221,13 @@ def _certificate(certificate: Certificate | None) -> Iterator[str]:
         ("Validity", messages.NOT_AFTER.format(certificate.not_after_text)),
         ("Public key", certificate.key_text),
     ):
-        yield f"{INDENT}{label:24}: {_printable(value)}"
+        yield f"{INDENT}{label:24}: {printable(value)}"
 
 
 def _coverage(signature: SignatureReport, width: int) -> Iterator[Line]:
     coverage = signature.coverage
     text = messages.INCOMPLETE.format(coverage.missing_bytes, coverage.missing_elements)
-    yield WARNING, _labelled(COVERAGE, text, width)
+    yield WARNING, labelled(COVERAGE, text, width)
     for example in coverage.examples:
         yield INFO, INDENT + example
 
@@ -231,7 +236,7 @@ def _syntax(uid: str | None) -> str:
     if not uid:
         return messages.UNKNOWN
     syntax = SYNTAXES.get(uid)
-    return _printable(uid) if syntax is None else f"={syntax.name}"
+    return printable(uid) if syntax is None else f"={syntax.name}"
 
 
 def location(path: tuple[tuple[int, int], ...], dictionary: Dictionary) -> str:
@@ -239,15 +244,17 @@ def location(path: tuple[tuple[int, int], ...], dictionary: Dictionary) -> str:
     return ".".join(f"{dictionary.keyword_of(tag)}[{item}]" for tag, item in path) or messages.MAIN_DATA_SET
 
 
-def _labelled(label: str, value: str, width: int = WIDTH_OF_DETAILS) -> str:
+def labelled(label: str, value: str, width: int = WIDTH_OF_DETAILS) -> str:
+    """A line with a label and a value, aligned with the others."""
     return f"  {label:{width}}: {value}"
 
 
 def _text(value: str | None) -> str:
-    return messages.UNKNOWN if value is None else _printable(value)
+    return messages.UNKNOWN if value is None else printable(value)
 
 
-def _printable(value: str) -> str:
+def printable(value: str) -> str:
+    """A value of the file as it may be printed."""
     # values come from the file: no line breaks or terminal controls
     if value.isprintable():
         return value

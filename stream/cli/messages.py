@@ -85,6 +85,14 @@ REMOVED: Final = "{} signatures found and removed from dataset."
 REMOVED_ONE: Final = "Signature UID={}"
 VERIFIED: Final = "{} signatures verified in dataset, {} corrupted."
 
+# earlier states
+NO_EARLIER_STATES: Final = "no earlier states of the dataset are known."
+EARLIER_STATE: Final = "State #{} before the change of {} by {} ({})"
+NO_EARLIER_SIGNATURES: Final = "no signatures found in this state."
+EARLIER_FLAW: Final = "Original Attributes Sequence item {}: {}"
+EARLIER_VERIFIED: Final = "{} signatures verified in earlier states, {} corrupted."
+EARLIER_UNVERIFIED: Final = "signatures at {} belong to no earlier state and have not been verified."
+
 # failures of operations
 DETAIL: Final = "{place}: {message}"
 OFFSET: Final = "offset {}"
@@ -122,6 +130,8 @@ CRYPTO_FAILURE: Final = "an OpenSSL call has failed"
 MAC_UNSUPPORTED: Final = "MAC algorithm not supported"
 UNREADABLE_CERTIFICATE: Final = "file cannot be read: while loading certificate file '{name}'"
 UNREADABLE_KEY: Final = "file cannot be read: while loading private key file '{name}'"
+UNUSABLE_POLICY: Final = "unusable policy '{name}': {text}"
+VIOLATED: Final = "policy {}: {}"
 UNUSABLE_DUMP: Final = "unable to create dump file '{name}'"
 INTERNAL_ERROR: Final = "internal error: {}"
 
@@ -161,6 +171,7 @@ ANYBODY: Final = "no --ts-cert-file: it is not checked who vouches for the time-
 # many files
 NOT_REGULAR: Final = "not a regular file"
 SEEN: Final = "a directory that has been searched already"
+UNFINISHED: Final = "an output that was not finished"
 SUMMARY: Final = (
     "{files} files: {good} good, {bad} bad, {errors} errors, {skipped} skipped, {before} done before; {size} in {seconds:.1f} s"
 )

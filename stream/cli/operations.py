@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import stat
 from collections.abc import AsyncIterator, Callable, Coroutine
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -14,7 +13,6 @@ from ...codec import errors
 from . import listing, log, messages, passwords, timestamping
 from .evaluation import Evaluation, purpose_code
 from .exit_codes import FAILURES, ExitCode
-from .failures import report_failure
 from .job import Job
 from .option_table import (
     COMMAND,
@@ -36,38 +34,31 @@ from .option_table import (
 
 if TYPE_CHECKING:
     from .. import ReadOptions, Signer, Stamper, StreamFormat, TimestampClient
+    from .authority import Authority
 
 
 def carry_out(job: Job) -> ExitCode:
     """Run the operation of a job, in an event loop if it may have to wait. Errors of the library are reported."""
+    from .. import run_operation
+
     operation = OPERATIONS[job.evaluation.option(COMMAND).long]
     try:
-        if not _may_wait(job):
-            from .. import run_inline
-
-            return run_inline(operation(job))
-        import anyio
-
-        return anyio.run(partial(operation, job))
+        return run_operation(operation, job, waits=_may_wait(job))
     except errors.Error as error:
+        from .failures import report_failure  # rarely needed
+
         return report_failure(error, job)
 
 
 def _may_wait(job: Job) -> bool:
     """Whether an operation reads or writes something else than files, or asks somebody."""
+    from .. import is_special
+
     evaluation = job.evaluation
     names = [job.source, job.target, *evaluation.values(TIMESTAMP), *evaluation.values(COMMAND)]
     if messages.STANDARD_STREAM in (job.source, job.target) or timestamping.authority_urls(evaluation):
         return True
-    return any(map(_is_special, names))
-
-
-def _is_special(name: str) -> bool:
-    """True for pipes, devices and the like; a file that does not exist is none of them."""
-    try:
-        return not stat.S_ISREG(os.stat(name).st_mode)
-    except (OSError, ValueError):
-        return False
+    return any(map(is_special, names))
 
 
 def verification_options(job: Job) -> dict[str, Any]:
@@ -83,17 +74,48 @@ def verification_options(job: Job) -> dict[str, Any]:
         "read": _read_options(job),
         "timestamps": TimestampPolicy[job.evaluation.setting(TIMESTAMP_POLICY)],
         "timestamp_rules": timestamping.verification_rules(job.evaluation),
+        **_policy(job),
     }
 
 
+def _policy(job: Job) -> dict[str, Any]:
+    """The policy that was given, as a parameter. Raises BadPolicyFile."""
+    name = job.evaluation.single("--policy")
+    if name is None:
+        return {}
+    from .. import Policy
+
+    return {"policy": Policy.load(name)}
+
+
 async def _verify(job: Job) -> ExitCode:
+    if job.evaluation.given("--verify-originals"):
+        return await _verify_originals(job)
     from .. import verify
 
-    report = await verify(_source(job), **verification_options(job))
+    report = await verify(_source(job), inspect=False, **verification_options(job))
     log.COMMAND.info(messages.VERIFYING)
-    for level, text in listing.lines(report, job.dictionary, details=log.shows(logging.INFO)):
+    floor = log.COMMAND.getEffectiveLevel()
+    for level, text in listing.lines(report, job.dictionary, details=log.shows(logging.INFO), floor=floor):
         log.COMMAND.log(level, text)
+    if report.policy is not None:
+        for violation in report.policy.violations:
+            log.COMMAND.error(messages.VIOLATED.format(report.policy.policy.name, violation))
     return listing.exit_code(report)
+
+
+async def _verify_originals(job: Job) -> ExitCode:
+    from .. import verify_originals
+    from . import earlier
+
+    report = await verify_originals(_source(job), inspect=False, **verification_options(job))
+    log.COMMAND.info(messages.VERIFYING)
+    details, floor = log.shows(logging.INFO), log.COMMAND.getEffectiveLevel()
+    for level, text in listing.lines(report.current, job.dictionary, details=details, floor=floor):
+        log.COMMAND.log(level, text)
+    for level, text in earlier.lines(report, job.dictionary, details=details, floor=floor):
+        log.COMMAND.log(level, text)
+    return earlier.exit_code(report)
 
 
 def signing_options(job: Job) -> dict[str, Any]:
@@ -111,15 +133,16 @@ def signing_options(job: Job) -> dict[str, Any]:
         "transfer_syntax": evaluation.setting(WRITE_SYNTAX) or None,
         "undefined_lengths": evaluation.setting(LENGTHS) == "undefined",
         "read": _read_options(job),
+        **_policy(job),
     }
 
 
 async def _sign(job: Job) -> ExitCode:
-    from .. import sign
+    from .. import is_special, sign
 
     evaluation = job.evaluation
     signer: Signer | Callable[[], Coroutine[Any, Any, Signer]] = partial(_load_signer, evaluation)
-    if job.tags is not None and job.source == messages.STANDARD_STREAM and _is_special("/dev/stdin"):
+    if job.tags is not None and job.source == messages.STANDARD_STREAM and is_special("/dev/stdin"):
         signer = await _load_signer(evaluation)  # what is to be signed is known: it can be signed while it passes
     async with _stamper(job) as stamper:
         await sign(
@@ -146,7 +169,7 @@ async def _stamper(job: Job) -> AsyncIterator[Stamper | None]:
         yield AuthorityStamper(client, files, job.authority.trust, job.authority.rules)
 
 
-def _client(authority: timestamping.Authority) -> TimestampClient:
+def _client(authority: Authority) -> TimestampClient:
     """What asks an authority; connections are kept until it is closed."""
     try:
         client = authority.client()

@@ -24,6 +24,7 @@ REQUEST = Condition("--timestamp-url or --request-timestamp", AUTHORITY_COMMANDS
 USER = Condition("--ts-user", frozenset({"--ts-user"}))
 TIME_CHECK = Condition("--ts-check-time, --timestamp-url or --request-timestamp", AUTHORITY_COMMANDS | {"--ts-check-time"})
 
+JUDGED = Condition("--verify, --sign or --sign-item", frozenset({"--verify", "--sign", "--sign-item"}))
 BATCHES = Condition("--batch", frozenset({"--batch"}))
 
 FILE_NAME = ("[f]ilename: string",)
@@ -295,6 +296,22 @@ TIMESTAMP_RULES = Block(
             only_with=VERIFY,
             kind=Kind.SINGLE,
             note="for DCMTK a revocation counts whatever its date",
+            added=True,
+        ),
+    ),
+)
+
+ORIGINALS = Block(
+    "originals",
+    "earlier states:",
+    (
+        Option(
+            "",
+            "--verify-originals",
+            ("also put the values of Original Attributes", "Sequence back and verify what was signed before"),
+            only_with=VERIFY,
+            kind=Kind.SINGLE,
+            note="DCMTK ignores these signatures; see [original-attributes.md](original-attributes.md)",
             added=True,
         ),
     ),
@@ -692,6 +709,27 @@ OTHER_OUTPUT = Block(
     ),
 )
 
+DEMANDS = Block(
+    "demands",
+    "",
+    (
+        Option(
+            "",
+            "--policy",
+            (
+                "what is asked of signatures and objects:",
+                "compatible, recommended, strict, or a TOML file",
+            ),
+            1,
+            ("[p]olicy: string",),
+            only_with=JUDGED,
+            kind=Kind.SINGLE,
+            note="verification: exit code 101 if it is not fulfilled; see [policies.md](policies.md)",
+            added=True,
+        ),
+    ),
+)
+
 BATCH = Block(
     "batch",
     "",
@@ -769,13 +807,16 @@ SECTIONS = (
     Section("input options:", (READ, READ_SYNTAX, UNKNOWN)),
     Section("signature commands:", (COMMAND,)),
     Section("general signature options:", (ENCODING, FORMAT)),
-    Section("signature verification options (only with --verify):", (POLICY, TIMESTAMP_POLICY, TIMESTAMP_RULES, TRUST)),
+    Section(
+        "signature verification options (only with --verify):", (POLICY, TIMESTAMP_POLICY, TIMESTAMP_RULES, ORIGINALS, TRUST)
+    ),
     Section("signature creation options (only with --sign or --sign-item):", (PASSWORD, PROFILE, MAC, PURPOSE, TAGS)),
     Section(
         "timestamp creation options (only with --sign or --sign-item):",
         (TIMESTAMP, AUTHORITY, TIMESTAMP_MAC, TIMESTAMP_NONCE, TIMESTAMP_CERTIFICATE, TIMESTAMP_ID),
     ),
     Section("output options:", (WRITE_SYNTAX, LENGTHS, OTHER_OUTPUT)),
+    Section("policy options (only with --verify, --sign or --sign-item):", (DEMANDS,)),
     Section("options for many files:", (BATCH,)),
 )
 

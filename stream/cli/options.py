@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
 class Kind(enum.Enum):
@@ -19,16 +19,14 @@ class Kind(enum.Enum):
     """Prints something and ends the program."""
 
 
-@dataclass(frozen=True, slots=True)
-class Condition:
+class Condition(NamedTuple):
     """An option is allowed only if one of `any_of` is in effect; `text` is how the error message puts it."""
 
     text: str
     any_of: frozenset[str]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Option:
+class Option(NamedTuple):
     """One option: names, number of values, help lines (values first), and what it is allowed with and stands for.
 
     `setting` is what the choice means to the operation; `default` marks the choice in effect without any option of the
@@ -56,8 +54,7 @@ class Option:
         return self.kind is Kind.EXIT
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(NamedTuple):
     """Options that stand together; its choices exclude each other. Without title they belong to the section itself."""
 
     name: str
@@ -70,8 +67,7 @@ class Block:
         return next((option for option in self.options if option.default), None)
 
 
-@dataclass(frozen=True, slots=True)
-class Section:
+class Section(NamedTuple):
     """A section of the help text."""
 
     title: str

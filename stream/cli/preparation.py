@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
@@ -14,9 +15,14 @@ from .option_table import ENCODING
 
 if TYPE_CHECKING:
     from .. import Dictionary, Encoding, Trust
+    from .authority import Authority
 
 _LONGEST_PASSWORD: Final = 1 << 16
 """Bytes of a password file that are looked at."""
+
+
+_LONGEST_TAG_FILE: Final = 1 << 20
+"""Bytes; as many data elements as can be signed have half of it."""
 
 
 class Stop(Exception):
@@ -60,7 +66,7 @@ _TRUST_OPTIONS: Final = {
 
 
 def _load_one(option: str, name: str, encoding: Encoding) -> Trust:
-    from .. import CertificateDirectory, RevocationCheck, Trust
+    from .. import RevocationCheck, Trust
 
     if option == "--add-cert-file":
         return Trust.load(trusted=[name], revocation=RevocationCheck.NONE, encoding=encoding)
@@ -70,12 +76,14 @@ def _load_one(option: str, name: str, encoding: Encoding) -> Trust:
         return Trust.load(revocation_lists=[name], revocation=RevocationCheck.SIGNER, encoding=encoding)
     if not name:
         raise BadCertificateFile("a directory without a name", path=name)
+    from .. import CertificateDirectory
+
     # directories that do not exist are no fault; several are joined as in PATH
     folders = tuple(CertificateDirectory(folder, encoding) for folder in name.split(os.pathsep) if folder)
     return Trust(directories=folders, revocation=RevocationCheck.NONE)
 
 
-def load_authority(evaluation: Evaluation) -> timestamping.Authority | None:
+def load_authority(evaluation: Evaluation) -> Authority | None:
     """The time-stamping authority to ask, with password and trusted certificates; None if none is to be asked. Raises Stop.
 
     Unlike those for --verify, files that cannot be loaded are not left out.
@@ -84,7 +92,9 @@ def load_authority(evaluation: Evaluation) -> timestamping.Authority | None:
         return None
     user = evaluation.single("--ts-user")
     auth = None if user is None else (user, _authority_password(evaluation.single("--ts-password-file")))
-    return timestamping.authority(evaluation, auth, _authority_trust(evaluation))
+    from .authority import authority  # without one there is nobody to ask
+
+    return authority(evaluation, auth, _authority_trust(evaluation))
 
 
 def _authority_password(file: str | None) -> str:
@@ -176,7 +186,11 @@ def _tags_of_file(name: str, dictionary: Dictionary) -> list[int]:
     code = ExitCode.CANNOT_READ_TAG_FILE
     try:
         with open(name, "rb") as file:
-            return list(parse_tag_file(file.read().decode("latin-1"), dictionary))
+            text = file.read(_LONGEST_TAG_FILE + 1)
+        if len(text) <= _LONGEST_TAG_FILE:
+            return list(parse_tag_file(text.decode("latin-1"), dictionary))
+        log.COMMAND.debug(os.strerror(errno.EFBIG))
+        log.COMMAND.error(messages.NO_TAG_FILE.format(name))
     except TagSyntaxError as error:
         code = ExitCode.TAG_FILE_SYNTAX
         if error.name is not None:

@@ -12,16 +12,17 @@ PASSWORD_VARIABLE: Final = "DCMSIGN_TS_PASSWORD"
 """The environment variable with the password for --ts-user."""
 
 _URL_OPTIONS: Final = frozenset({"--timestamp-url", "--request-timestamp"})
-_USER_IN_URL: Final = re.compile(r"\A([A-Za-z][A-Za-z0-9+.-]*:)?(//)?.*@", re.DOTALL)
+# patterns as text: re compiles them when they are first used, which most runs never do
+_USER_IN_URL: Final = r"(?s)\A([A-Za-z][A-Za-z0-9+.-]*:)?(//)?.*@"
 # few enough digits for every clock and calendar
-_SECONDS: Final = re.compile(r"\d{1,6}(\.\d{1,6})?|\.\d{1,6}", re.ASCII)
-_JOBS: Final = re.compile(r"[1-9]\d{0,2}", re.ASCII)
-_RETRIES: Final = re.compile(r"\d{1,2}", re.ASCII)
+_SECONDS: Final = r"(?a)\d{1,6}(\.\d{1,6})?|\.\d{1,6}"
+_JOBS: Final = r"(?a)[1-9]\d{0,2}"
+_RETRIES: Final = r"(?a)\d{1,2}"
 
 
 def seconds(option: str, text: str) -> float:
     """A number of seconds, from 0 to below a million, with or without decimals. Raises UsageError."""
-    if not _SECONDS.fullmatch(text):
+    if not re.fullmatch(_SECONDS, text):
         raise UsageError(messages.BAD_VALUE.format(option, text))
     return float(text)
 
@@ -36,14 +37,14 @@ def timeout(option: str, text: str) -> float:
 
 def retries(option: str, text: str) -> int:
     """A number from 0 to 99. Raises UsageError."""
-    if not _RETRIES.fullmatch(text):
+    if not re.fullmatch(_RETRIES, text):
         raise UsageError(messages.BAD_VALUE.format(option, text))
     return int(text)
 
 
 def jobs(option: str, text: str) -> int:
     """A number from 1 to 999. Raises UsageError."""
-    if not _JOBS.fullmatch(text):
+    if not re.fullmatch(_JOBS, text):
         raise UsageError(messages.BAD_VALUE.format(option, text))
     return int(text)
 
@@ -75,7 +76,7 @@ def masked(line: CommandLine) -> tuple[str, ...]:
     for found in line.occurrences:
         if found.option.long in _URL_OPTIONS:
             for place, value in enumerate(found.values, found.position + 1):
-                arguments[place] = _USER_IN_URL.sub(_mask, value)
+                arguments[place] = re.sub(_USER_IN_URL, _mask, value)
     return tuple(arguments)
 
 

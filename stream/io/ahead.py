@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
-from .sinks import Buffers, ThreadSink
-from .sources import RandomAccess
+if TYPE_CHECKING:
+    from concurrent.futures import Future, ThreadPoolExecutor
+
+    from .sinks import Buffers, ThreadSink
+    from .sources import RandomAccess
+
+
+_DIRECT = 1 << 16
+"""Bytes that are written sooner than a thread has started."""
+
+
+def _new_pool(name: str) -> ThreadPoolExecutor:
+    from concurrent.futures import ThreadPoolExecutor  # a source of one block needs none
+
+    return ThreadPoolExecutor(1, name)
 
 
 class ReadAhead:
@@ -15,7 +27,7 @@ class ReadAhead:
     def __init__(self, source: RandomAccess) -> None:
         self.name = source.name
         self._source = source
-        self._pool = ThreadPoolExecutor(1, "dcmsign-read")
+        self._pool: ThreadPoolExecutor | None = None
         self._next: tuple[int, int] | None = None
         self._block: Future[bytes] | None = None
         self._end = 0
@@ -27,22 +39,41 @@ class ReadAhead:
         block = waiting.result() if waiting is not None and expected else self._source.read_at(offset, size)
         if len(block) == size and offset == self._end:
             self._next = (offset + size, size)
+            self._pool = self._pool or _new_pool("dcmsign-read")
             self._block = self._pool.submit(self._source.read_at, *self._next)
         self._end = offset + len(block)
         return block
 
     def close(self) -> None:
         """End the thread; the source stays open."""
-        self._pool.shutdown(cancel_futures=True)
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
 
 
-def write_behind(sink: ThreadSink, pieces: Iterable[Buffers]) -> None:
-    """Write all pieces, each while the next one is being made; raises what making or writing raises."""
-    with ThreadPoolExecutor(1, "dcmsign-write") as pool:
-        writing: Future[None] | None = None
-        for buffers in pieces:
-            if writing is not None:
-                writing.result()
-            writing = pool.submit(sink.write, buffers)
+class WriteBehind:
+    """Writes to a sink in a thread of its own, one piece behind; close it to end that."""
+
+    def __init__(self, sink: ThreadSink) -> None:
+        self._sink = sink
+        self._pool: ThreadPoolExecutor | None = None
+        self._writing: Future[None] | None = None
+
+    def write(self, buffers: Buffers) -> None:
+        """Begin to write (and end, if it is little), once what was given before is written; raises what writing that raises."""
+        self.flush()
+        if sum(map(len, buffers)) < _DIRECT:
+            self._sink.write(buffers)
+            return
+        self._pool = self._pool or _new_pool("dcmsign-write")
+        self._writing = self._pool.submit(self._sink.write, buffers)
+
+    def flush(self) -> None:
+        """Wait until everything is written; raises what writing raises."""
+        writing, self._writing = self._writing, None
         if writing is not None:
             writing.result()
+
+    def close(self) -> None:
+        """End the thread; the sink stays open."""
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)

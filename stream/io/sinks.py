@@ -6,10 +6,11 @@ import contextlib
 import errno
 import inspect
 import os
-import secrets
 import stat
 import sys
+from collections import deque
 from collections.abc import Sequence
+from itertools import islice
 from typing import IO, Any, Protocol, runtime_checkable
 
 from ...codec.errors import SinkError
@@ -17,6 +18,9 @@ from .sources import reopen_nonblocking
 from .threads import run_in_thread
 
 Buffers = Sequence[bytes | memoryview]
+
+_VIEWS = 1024
+"""Buffers that one call takes: IOV_MAX of Linux."""
 
 _READER_POLL = 0.05
 """Seconds between looks for the reader of a named pipe."""
@@ -70,9 +74,10 @@ class ThreadSink(Protocol):
 
 
 class AsyncSink(Protocol):
-    """Output written from the event loop."""
+    """Output written from the event loop. `gathers`: several buffers are as good as one."""
 
     name: str
+    gathers: bool
 
     async def send(self, buffers: Buffers) -> None:
         """Write all; raises SinkError."""
@@ -92,19 +97,43 @@ def _taken(count: int | None, rest: memoryview) -> int:
     return len(rest) if count is None else count
 
 
+def _views(buffers: Buffers) -> deque[memoryview]:
+    return deque(memoryview(buffer) for buffer in buffers if len(buffer))
+
+
+def _write_some(descriptor: int, views: deque[memoryview]) -> None:
+    """Write as much as one call takes, and drop that."""
+    written = os.writev(descriptor, list(islice(views, _VIEWS)))
+    while views and written >= len(views[0]):
+        written -= len(views.popleft())
+    if written:
+        views[0] = views[0][written:]
+
+
 def write_all(descriptor: int, buffers: Buffers) -> None:
     """Write buffers to a blocking descriptor, however many calls it takes."""
-    views = [memoryview(buffer) for buffer in buffers if len(buffer)]
+    views = _views(buffers)
     while views:
-        written = os.writev(descriptor, views[:1024])
-        while views and written >= len(views[0]):
-            written -= len(views.pop(0))
-        if written:
-            views[0] = views[0][written:]
+        _write_some(descriptor, views)
+
+
+_UNFINISHED = ".dcmsign-part"
+_RANDOM = 6
+"""Bytes."""
+
+
+def is_unfinished(name: str) -> bool:
+    """Whether a file name (without folder) is that of an output that has not been finished: ``.NAME.0123456789ab.dcmsign-part``.
+
+    Such a file is left behind only by a process that was killed, or a computer that stopped; it may be deleted.
+    """
+    rest, _, number = name.removesuffix(_UNFINISHED).rpartition(".")
+    numbered = len(number) == 2 * _RANDOM and set(number) <= set("0123456789abcdef")
+    return name.endswith(_UNFINISHED) and numbered and rest.startswith(".")
 
 
 class FileSink:
-    """A file that is written beside its target and renamed when whole.
+    """A file that is written beside its target and renamed when whole; see `is_unfinished` for its name until then.
 
     The target keeps its mode (and, where permitted, its owner) if it exists; a link stays and its destination is replaced. The
     data is on the disk before an existing file is replaced, and always with `durable`.
@@ -120,7 +149,8 @@ class FileSink:
             self._old = None
         folder, name = os.path.split(self._target)
         self._folder = folder
-        self._temporary = os.path.join(folder, f".{name[:200]}.{secrets.token_hex(6)}.dcmsign-part")
+        begin = os.fsdecode(os.fsencode(name)[:200])  # names have at most 255 bytes
+        self._temporary = os.path.join(folder, f".{begin}.{os.urandom(_RANDOM).hex()}{_UNFINISHED}")
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
         self._descriptor = os.open(self._temporary, flags, 0o600 if self._old else 0o666)
 
@@ -216,6 +246,8 @@ class FileObjectSink:
 class AsyncFileSink:
     """A file object whose `write` is a coroutine function."""
 
+    gathers = False
+
     def __init__(self, file: Any) -> None:
         self.name = str(getattr(file, "name", "<stream>"))
         self._file = file
@@ -239,6 +271,7 @@ class SendSink:
     """An anyio byte send stream of the caller, not closed."""
 
     name = "<stream>"
+    gathers = False
 
     def __init__(self, stream: SendStream) -> None:
         self._stream = stream
@@ -253,6 +286,8 @@ class SendSink:
 class PipeSink:
     """A pipe or terminal, written without a thread so that cancelling leaves none behind."""
 
+    gathers = True
+
     def __init__(self, descriptor: int, name: str, *, owned: bool = False) -> None:
         self.name = name
         self._descriptor, self._reopened = (descriptor, True) if owned else reopen_nonblocking(descriptor, os.O_WRONLY)
@@ -260,13 +295,13 @@ class PipeSink:
     async def send(self, buffers: Buffers) -> None:
         import anyio
 
-        data = memoryview(b"".join(buffers))
+        views = _views(buffers)
         try:
-            while data:
+            while views:
                 if not self._reopened:
                     await anyio.wait_writable(self._descriptor)
                 try:
-                    data = data[os.write(self._descriptor, data[: 1 << 18]) :]
+                    _write_some(self._descriptor, views)
                 except BlockingIOError:
                     await anyio.wait_writable(self._descriptor)
         except OSError as error:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
 from collections import deque
 from collections.abc import Iterator
 from typing import IO
@@ -15,6 +14,25 @@ MEMORY = 4 << 20
 """Bytes a spool keeps in memory before it goes to disk."""
 
 _BLOCK = 1 << 18
+
+_GATHERED = 1 << 16
+"""Bytes from which on a piece is kept as it is; smaller ones are joined."""
+
+
+def _new_file() -> IO[bytes]:
+    import tempfile  # brings more than a small object needs
+
+    return tempfile.TemporaryFile(prefix="dcmsign-")
+
+
+def _failure(error: OSError) -> SinkError:
+    import tempfile
+
+    try:
+        folder: str | None = tempfile.gettempdir()
+    except OSError:  # that there is none may be what has failed
+        folder = None
+    return SinkError(f"spool: {error.strerror or error}", path=folder)
 
 
 class Spool:
@@ -28,11 +46,11 @@ class Spool:
         self._file: IO[bytes] | None = None
         self.size = 0
 
-    def write(self, data: bytes | memoryview) -> None:
+    def write(self, data: bytes | bytearray | memoryview) -> None:
         """Append a copy of `data`; raises SinkError if the disk does not take it."""
         try:
             if self._file is None and self.size + len(data) > self._memory:
-                self._file = tempfile.TemporaryFile(prefix="dcmsign-")  # noqa: SIM115 (closed by close)
+                self._file = _new_file()
                 self._file.write(self._buffer)
                 self._buffer = bytearray()
             if self._file is None:
@@ -40,7 +58,7 @@ class Spool:
             else:
                 self._file.write(data)
         except OSError as error:
-            raise SinkError(f"spool: {error.strerror}", path=tempfile.gettempdir()) from error
+            raise _failure(error) from error
         self.size += len(data)
 
     def read_at(self, offset: int, size: int) -> bytes:
@@ -51,7 +69,7 @@ class Spool:
             self._file.flush()
             return os.pread(self._file.fileno(), size, offset)
         except OSError as error:
-            raise SinkError(f"spool: {error.strerror}", path=tempfile.gettempdir()) from error
+            raise _failure(error) from error
 
     def chunks(self) -> Iterator[bytes]:
         """Everything, in order."""
@@ -76,7 +94,7 @@ class Window:
     """
 
     def __init__(self, start: int = 0, memory: int = MEMORY) -> None:
-        self._blocks: deque[tuple[int, bytes]] = deque()
+        self._blocks: deque[tuple[int, bytes | bytearray]] = deque()
         self._held = 0
         self._memory = memory
         self._spool: Spool | None = None
@@ -89,7 +107,13 @@ class Window:
         if self._spool is not None:
             self._spool.write(block)
         else:
-            self._blocks.append((self.end, block))
+            last = self._blocks[-1][1] if self._blocks else b""
+            if len(block) >= _GATHERED:
+                self._blocks.append((self.end, block))
+            elif isinstance(last, bytearray) and len(last) < _GATHERED:
+                last += block  # small pieces would take much more room than they have bytes
+            else:
+                self._blocks.append((self.end, bytearray(block)))
             self._held += len(block)
             if self._held > self._memory:
                 self._spill()
@@ -107,9 +131,13 @@ class Window:
         """Nothing below offset `before` is needed any more."""
         while self._blocks and self._blocks[0][0] + len(self._blocks[0][1]) <= before:
             self._held -= len(self._blocks.popleft()[1])
-        if self._spool is not None and before >= self.end:
+        if self._spool is not None and before >= max(self._spool_start, self.end - _BLOCK):
+            rest = self._spool.read_at(before - self._spool_start, self.end - before) if before < self.end else b""
             self._spool.close()
             self._spool = None
+            if rest:
+                self._blocks.append((before, rest))
+                self._held = len(rest)
         self.start = max(self.start, min(before, self.end))
 
     def read_at(self, offset: int, size: int) -> bytes:
@@ -118,7 +146,7 @@ class Window:
             return self._spool.read_at(offset - self._spool_start, size)
         for start, block in self._blocks:
             if start <= offset < start + len(block):
-                return block[offset - start : offset - start + size]
+                return bytes(block[offset - start : offset - start + size])
         return b""
 
     def close(self) -> None:

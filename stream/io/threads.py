@@ -9,14 +9,20 @@ anyio is imported where it is used, so that this costs nothing: an event loop ta
 
 from __future__ import annotations
 
+import os
 import signal
+import stat
+import sys
 import threading
 import time
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from functools import partial
 from types import FrameType
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+if TYPE_CHECKING:
+    import asyncio
 
 T = TypeVar("T")
 _POLL = 0.002
@@ -87,6 +93,7 @@ async def run_in_thread(function: Callable[..., T], *arguments: object, discard:
     """
     if _current.inline:
         return function(*arguments)
+    await _load_anyio()
     import anyio.to_thread
 
     job = _Job[T](partial(function, *arguments))
@@ -97,6 +104,40 @@ async def run_in_thread(function: Callable[..., T], *arguments: object, discard:
         if discard is not None and job.results:
             discard(job.results[0])
         raise
+
+
+_loaded = threading.Event()
+
+
+async def _load_anyio() -> None:
+    """Before the first use of anyio: load it in a thread, so that the event loop goes on meanwhile.
+
+    Only with asyncio, where there is most to load.
+    """
+    if _loaded.is_set():
+        return
+    if loop := _asyncio_loop():
+        await loop.run_in_executor(None, _run_anyio)
+    _loaded.set()
+
+
+def _asyncio_loop() -> asyncio.AbstractEventLoop | None:
+    """The event loop that runs, if it is asyncio's."""
+    if "asyncio" not in sys.modules:
+        return None
+    import asyncio
+
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+
+
+def _run_anyio() -> None:
+    import anyio.from_thread
+    import anyio.to_thread
+
+    anyio.run(anyio.sleep, 0)  # loads what it needs for asyncio
 
 
 async def release(close: Callable[[], object]) -> None:
@@ -160,6 +201,24 @@ def run_inline(coroutine: Coroutine[Any, Any, T]) -> T:
             _current.inline = False
             coroutine.close()
     raise RuntimeError("this operation has to wait for something")
+
+
+def run_operation(function: Callable[..., Coroutine[Any, Any, T]], *arguments: object, waits: bool) -> T:
+    """Run a coroutine function to its end: with an event loop only if it `waits`, because that costs more than a small file."""
+    if not waits:
+        return run_inline(function(*arguments))
+    import anyio
+
+    _loaded.set()
+    return anyio.run(function, *arguments)
+
+
+def is_special(path: str) -> bool:
+    """Whether reading or writing may have to wait: true for what exists and is no regular file, such as a pipe or a device."""
+    try:
+        return not stat.S_ISREG(os.stat(path).st_mode)
+    except (OSError, ValueError):  # ValueError: a NUL in the name
+        return False
 
 
 @contextmanager

@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from ...codec.errors import BadCertificateFile, BadRevocationListFile
+from ..io.files import read_whole
 from .certificates import Certificate, Encoding, load_certificates
-from .directories import CertificateDirectory
 from .revocation import RevocationCheck, RevocationList, load_revocation_lists, read_revocation_list
+
+if TYPE_CHECKING:
+    from .directories import CertificateDirectory
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +72,16 @@ class Trust:
             lists += contained
         helpers = tuple(certificate for path in untrusted for certificate in _read(path, encoding)[0])
         lists += [read_revocation_list(path, encoding) for path in revocation_lists]
-        folders = tuple(CertificateDirectory(os.fspath(path), encoding) for path in directories)
+        folders = tuple(_directory(path, encoding) for path in directories)
         with_lists = [_holds_revocation_lists(folder) for folder in folders]
         if revocation is None and any(with_lists):
             revocation = RevocationCheck.CHAIN
         return cls(tuple(anchors), helpers, tuple(lists), folders, revocation, partial_chain)
+
+    @property
+    def has_anchors(self) -> bool:
+        """Whether anybody may be trusted."""
+        return bool(self.trusted or self.directories)
 
     @property
     def revocation_check(self) -> RevocationCheck:
@@ -109,8 +117,7 @@ def _read(path: str | os.PathLike[str], encoding: Encoding) -> tuple[tuple[Certi
     """The certificates of a file and, in PEM, its revocation lists: one that is broken spoils the file, as for OpenSSL."""
     name = os.fspath(path)
     try:
-        with open(path, "rb") as file:
-            data = file.read()
+        data = read_whole(path)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         raise BadCertificateFile(getattr(error, "strerror", None) or "cannot be read", path=name) from error
     try:
@@ -118,6 +125,12 @@ def _read(path: str | os.PathLike[str], encoding: Encoding) -> tuple[tuple[Certi
     except BadRevocationListFile as error:
         raise BadCertificateFile(error.message, path=name) from None
     return load_certificates(data, encoding, name=name), lists
+
+
+def _directory(path: str | os.PathLike[str], encoding: Encoding) -> CertificateDirectory:
+    from .directories import CertificateDirectory  # few have any
+
+    return CertificateDirectory(os.fspath(path), encoding)
 
 
 def _holds_revocation_lists(folder: CertificateDirectory) -> bool:

@@ -38,7 +38,7 @@ class Node(NamedTuple):
     encoding: memoryview
 
 
-def read(data: bytes | memoryview) -> Node:
+def read(data: bytes | bytearray | memoryview) -> Node:
     """The data value at the beginning of `data`; what follows it is ignored. Raises DerError."""
     view = memoryview(data)
     if len(view) < 2:
@@ -57,7 +57,7 @@ def read(data: bytes | memoryview) -> Node:
     return Node(tag, view[start : start + length], view[: start + length])
 
 
-def expect(data: bytes | memoryview, *tags: int) -> Node:
+def expect(data: bytes | bytearray | memoryview, *tags: int) -> Node:
     """Like `read`; raises DerError also if the tag is none of `tags`."""
     node = read(data)
     if node.tag not in tags:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ...codec.errors import BadCertificateFile, BadRevocationListFile
+from ..io.files import LONGEST_LIST
 from .certificates import Certificate, Encoding, load_certificates
 from .names import name_hash as hash_of
 from .revocation import RevocationList, load_revocation_lists
@@ -18,8 +19,7 @@ _MOST_FILES: Final = 64
 """Files of one kind for one name; authorities have a handful of certificates at a time."""
 
 _LONGEST_CERTIFICATE_FILE: Final = 1 << 20
-_LONGEST_LIST_FILE: Final = 64 << 20
-"""Bytes; some ten times what public authorities issue."""
+"""Bytes."""
 
 _LIST_NAME: Final = re.compile(r"[0-9a-f]{8}\.r[0-9]+")
 
@@ -54,7 +54,7 @@ class CertificateDirectory:
     def revocation_lists(self, name_hash: int) -> Iterator[RevocationList]:
         """The revocation lists in the files for this issuer."""
         for name in self._names(name_hash, "r"):
-            data = _content(name, _LONGEST_LIST_FILE)
+            data = _content(name, LONGEST_LIST)
             try:
                 found = load_revocation_lists(data, self.encoding, name=name) if data else ()
             except BadRevocationListFile:

@@ -7,17 +7,17 @@ said so? Only a complete and current one counts for that, all of which is unders
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
-from itertools import pairwise
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cryptography import x509
 
 from . import der
 from .certificates import Certificate
+from .consulted import pairs_to_check
 from .paths import FoundPath, find_path
 from .revocation import MISSING, REVOKED, UNDERSTOOD, RevocationCheck, RevocationList, is_signed_by, load
 
@@ -81,25 +81,22 @@ def validate_past(
 def find_past_path(
     certificate: Certificate, trust: Trust, *, moment: datetime, at: datetime | None = None, authority: bool = False
 ) -> FoundPath:
-    """See `validate_past`; with the path that was trusted."""
+    """See `validate_past`; with the path that was trusted, and the lists that were heard."""
     found = find_path(certificate, trust, at if authority else moment, RevocationCheck.NONE)
     if found.error is not None:
         return found
     inquiry = _Inquiry(moment, at or datetime.now(UTC), authority)
     lost: datetime | None = None
-    for subject, issuer in reversed(_to_check(found.certificates, trust.revocation_check)):
+    heard: dict[RevocationList, None] = {}
+    for subject, issuer in reversed(pairs_to_check(found.certificates, trust.revocation_check)):
         name, _ = subject.canonical_names()
-        lists = (_opened(listed, issuer) for listed in found.lists if listed.canonical_issuer == name)
-        error, lost = inquiry.look_up(subject, [opened for opened in lists if opened is not None], lost)
+        lists = ((listed, _opened(listed, issuer)) for listed in found.lists if listed.canonical_issuer == name)
+        known = {listed: opened for listed, opened in lists if opened is not None and inquiry.knows(opened)}
+        heard |= dict.fromkeys(known)
+        error, lost = inquiry.look_up(subject, list(known.values()), lost)
         if error is not None:
-            return FoundPath(error, lists=found.lists)
-    return found
-
-
-def _to_check(path: tuple[Certificate, ...], check: RevocationCheck) -> list[tuple[Certificate, Certificate]]:
-    """The certificates that are looked up, each with its issuer, from the leaf upwards."""
-    pairs = list(pairwise(path)) or [(path[0], path[0])]  # a leaf that is the anchor has to speak for itself
-    return pairs[: {RevocationCheck.NONE: 0, RevocationCheck.SIGNER: 1}.get(check, len(pairs))]
+            return FoundPath(error, lists=found.lists, consulted=tuple(heard))
+    return found._replace(consulted=tuple(heard))
 
 
 class _Revocation(NamedTuple):
@@ -135,11 +132,14 @@ class _Inquiry:
     at: datetime
     authority: bool
 
+    def knows(self, listed: _OpenedList) -> bool:
+        """Whether the list exists at the time of the inquiry."""
+        return listed.content.last_update_utc <= self.at
+
     def look_up(
-        self, certificate: Certificate, lists: Iterable[_OpenedList], lost: datetime | None
+        self, certificate: Certificate, known: Sequence[_OpenedList], lost: datetime | None
     ) -> tuple[str | None, datetime | None]:
         """The error about a certificate, if any, and the time at which its key may have been lost; `lost`: its issuer's."""
-        known = [listed for listed in lists if listed.content.last_update_utc <= self.at]
         revocations = [revocation for listed in known for revocation in listed.revocations(certificate.serial)]
         if any(map(self._reaches_back, revocations)):
             return REVOKED, None

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from itertools import pairwise
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from ...codec.errors import BadCertificateFile
 from .certificates import Certificate
 from .names import name_hash
-from .revocation import RevocationCheck, RevocationList, check_deltas, check_own_list
+from .revocation import REVOKED, RevocationCheck, RevocationList, check_deltas, check_own_list
 
 if TYPE_CHECKING:
     from OpenSSL.crypto import X509, X509Store, X509StoreContextError
@@ -35,6 +35,9 @@ _TEXTS: Final = {
 
 _BEHIND_REVOCATION: Final = (None, "certificate has expired", "certificate is not yet valid")
 """What OpenSSL says when it has been through the revocation lists."""
+
+_SAID_BY_LISTS: Final = frozenset({REVOKED, "CRL has expired", "CRL is not yet valid"})
+"""OpenSSL's errors that a list of the issuer's leads to."""
 
 _MOST_NAMES: Final = 128
 """Names looked for in directories; OpenSSL builds no chain of more than a hundred certificates."""
@@ -59,11 +62,13 @@ class FoundPath(NamedTuple):
 
     `error`: OpenSSL's text of the last error, None if the path is valid. `certificates`: the valid path, leaf first.
     `lists`: the revocation lists of the Trust, and those its directories have for the names on the way, if it asks for any.
+    `consulted`: those of them that the decision rests on, for or against the certificate.
     """
 
     error: str | None
     certificates: tuple[Certificate, ...] = ()
     lists: tuple[RevocationList, ...] = ()
+    consulted: tuple[RevocationList, ...] = ()
 
 
 def find_path(certificate: Certificate, trust: Trust, at: datetime | None, check: RevocationCheck) -> FoundPath:
@@ -73,12 +78,20 @@ def find_path(certificate: Certificate, trust: Trust, at: datetime | None, check
         return FoundPath(_UNDECIDED)
     material = _gather(certificate, trust)
     error, chain = _search(certificate, signer[0], trust.partial_chain, material, check, at)
+    path = () if error is not None else tuple(map(_certificate, chain))
     lists = tuple(material.lists)
-    return FoundPath(error, lists=lists) if error is not None else FoundPath(None, tuple(map(_certificate, chain)), lists)
+    if check is RevocationCheck.NONE or not lists:
+        return FoundPath(error, path, lists)
+    from .consulted import consulted  # without lists there is nothing to tell
+
+    told = path
+    if error in _SAID_BY_LISTS:  # by those about the path there would be
+        other, chain = _search(certificate, signer[0], trust.partial_chain, material, RevocationCheck.NONE, at)
+        told = () if other is not None else tuple(map(_certificate, chain))
+    return FoundPath(error, path, lists, consulted(told, check, lists, at) if told else ())
 
 
-@dataclass(frozen=True, slots=True)
-class TrustedPaths:
+class TrustedPaths(NamedTuple):
     """Paths from the certificates of time-stamping authorities to the anchors of a Trust (the PathValidator of tsa).
 
     `at`: the time of the check (aware; None: now). `revocation`: every certificate of the path but the anchor must have a
@@ -144,8 +157,7 @@ def _search(
     return error or _check_deltas(chain, check, material.lists, at), chain
 
 
-@dataclass(frozen=True, slots=True)
-class _Material:
+class _Material(NamedTuple):
     """What a chain is made of, and the revocation lists."""
 
     trusted: list[Certificate]

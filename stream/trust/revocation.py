@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from ...codec.errors import BadRevocationListFile
+from ..io.files import LONGEST_LIST, read_whole
 from . import der, names, pem
 from .certificates import Certificate, Encoding, read_time
 
@@ -49,7 +50,7 @@ class RevocationList:
 
     `issuer` is in OpenSSL's one-line form, `canonical_issuer` in the one that names are compared in. `this_update` and
     `next_update` are in UTC; None if the list has no such time or it is malformed. `is_delta`: it holds only what has
-    changed since a complete list.
+    changed since a complete list. `origin`: the file it was read from, if that is known.
     """
 
     der: bytes = field(repr=False)
@@ -58,16 +59,17 @@ class RevocationList:
     this_update: datetime | None
     next_update: datetime | None
     is_delta: bool
+    origin: str = "given"
 
     @classmethod
-    def from_der(cls, data: bytes | memoryview) -> RevocationList:
+    def from_der(cls, data: bytes | memoryview, *, origin: str = "given") -> RevocationList:
         """The list at the beginning of `data`; bytes behind it are ignored. Raises BadRevocationListFile.
 
         The outer structure is checked. What is wrong with the entries shows when the list is used: OpenSSL then has
         no list of this issuer.
         """
         try:
-            return cls(**_fields(der.expect(data, der.SEQUENCE)))
+            return cls(**_fields(der.expect(data, der.SEQUENCE)), origin=origin)
         except ValueError as error:
             raise BadRevocationListFile(f"no certificate revocation list: {error}") from None
 
@@ -85,10 +87,10 @@ def load_revocation_list(data: bytes, encoding: Encoding, *, name: str) -> Revoc
     """
     try:
         if encoding is Encoding.DER:
-            return RevocationList.from_der(data)
+            return RevocationList.from_der(data, origin=name)
         for block in pem.blocks(data):
             if block.label == _LABEL:
-                return RevocationList.from_der(block.der)
+                return RevocationList.from_der(block.der, origin=name)
     except (BadRevocationListFile, pem.PemError) as error:
         raise BadRevocationListFile(_reason(error), path=name) from None
     raise BadRevocationListFile("no certificate revocation list in this file", path=name)
@@ -99,7 +101,7 @@ def load_revocation_lists(data: bytes, encoding: Encoding, *, name: str) -> tupl
     if encoding is Encoding.DER:
         return (load_revocation_list(data, encoding, name=name),)
     try:
-        return tuple(RevocationList.from_der(block.der) for block in pem.blocks(data) if block.label == _LABEL)
+        return tuple(RevocationList.from_der(block.der, origin=name) for block in pem.blocks(data) if block.label == _LABEL)
     except (BadRevocationListFile, pem.PemError) as error:
         raise BadRevocationListFile(_reason(error), path=name) from None
 
@@ -108,8 +110,7 @@ def read_revocation_list(path: str | os.PathLike[str], encoding: Encoding) -> Re
     """The revocation list in a file; see `load_revocation_list`. Raises BadRevocationListFile."""
     name = os.fspath(path)
     try:
-        with open(path, "rb") as file:
-            data = file.read()
+        data = read_whole(path, LONGEST_LIST)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         raise BadRevocationListFile(getattr(error, "strerror", None) or "cannot be read", path=name) from error
     return load_revocation_list(data, encoding, name=name)
@@ -127,9 +128,9 @@ def check_own_list(certificate: Certificate, lists: Iterable[RevocationList], at
     own = [found for found in lists if not found.is_delta and found.canonical_issuer == issuer]
     if not own:
         return MISSING
-    own.sort(key=lambda found: (_time_error(found, now) is None, found.this_update or datetime.min.replace(tzinfo=UTC)))
+    own.sort(key=lambda found: (time_error(found, now) is None, found.this_update or datetime.min.replace(tzinfo=UTC)))
     best = own[-1]
-    error = _time_error(best, now)
+    error = time_error(best, now)
     if error is not None:
         return error
     loaded = load(best)
@@ -157,14 +158,15 @@ def check_deltas(
     now = at or datetime.now(UTC)
     name, _ = certificate.canonical_names()
     for delta in lists:
-        if delta.is_delta and delta.canonical_issuer == name and _time_error(delta, now) is None:
+        if delta.is_delta and delta.canonical_issuer == name and time_error(delta, now) is None:
             loaded = load(delta)
             if loaded is not None and is_signed_by(loaded, issuer) and _entry(loaded, certificate.serial):
                 return REVOKED
     return None
 
 
-def _time_error(found: RevocationList, now: datetime) -> str | None:
+def time_error(found: RevocationList, now: datetime) -> str | None:
+    """OpenSSL's text for a list that is not current at a time, None for one that is."""
     if found.this_update is None:
         return "format error in CRL's lastUpdate field"
     if found.this_update > now:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from ...codec.errors import BadCertificateFile, BadKeyFile, CryptoFailure, KeyMismatch, UnsupportedKey
 from ...codec.signature.algorithms import MAC_ALGORITHMS
+from ..io.files import read_whole
 from ..io.threads import run_in_thread
 from . import der
 from .certificates import Certificate, Encoding, load_certificate
@@ -213,7 +214,6 @@ def _key_bits(info: bytes) -> bytes:
 
 def _read(path: str | os.PathLike[str], failure: type[BadCertificateFile | BadKeyFile]) -> bytes:
     try:
-        with open(path, "rb") as file:
-            return file.read()
+        return read_whole(path)
     except OSError as error:
         raise failure(error.strerror or "cannot be read", path=os.fspath(path)) from error

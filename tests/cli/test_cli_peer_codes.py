@@ -51,7 +51,7 @@ CODES: list[tuple[int, str, str, str]] = [
     (102, "+ru +cf dsa-cert.pem signed.dcm", "", "fulfills the required Authorization RSA Signature signature policy"),
 ]
 OF_TIMESTAMPS = {31, 32, 33, 81, 82, 87}
-NOT_OF_DCMTK = {ExitCode.UNAVAILABLE, ExitCode.INTERNAL, ExitCode.INTERRUPTED}
+NOT_OF_DCMTK = {ExitCode.UNAVAILABLE, ExitCode.INTERNAL, ExitCode.HUNG_UP, ExitCode.INTERRUPTED, ExitCode.TERMINATED}
 
 
 @pytest.mark.parametrize(("code", "line", "stdin", "last"), CODES, ids=[f"{code} {line}" for code, line, *_ in CODES])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import pty
 import re
@@ -20,7 +21,7 @@ from tests.cli.conftest import VECTORS
 PYTHON = sys.executable
 COMMAND = (PYTHON, "-m", "dcmsign.stream")
 PROMPT = b"Enter PEM pass phrase:"
-ASK = "import os; from dcmsign.stream.cli.passwords import ask; print(ask(), os.read(0, 100))"
+ASK = "import os; from dcmsign.stream.cli.passwords import ask; print(bytes(ask()), os.read(0, 100))"
 
 
 def run(*arguments: str, program: Sequence[str] = COMMAND, **options: object) -> subprocess.CompletedProcess[bytes]:
@@ -256,3 +257,90 @@ def test_interrupt_while_waiting_for_input(folder: Path, source: str) -> None:
         process.kill()
         process.communicate()
         os.close(writer)
+
+
+INTERRUPTING = """
+import os, signal, sys
+from dcmsign.stream.cli import interrupts, start
+
+class Interrupting:
+    # at every import of the command: a copy of the process that is interrupted there and goes on
+    def find_spec(self, name, path=None, target=None):
+        starting = signal.getsignal(signal.SIGINT) is interrupts._leave
+        sys.stderr.flush()
+        copy = os.fork()
+        if copy == 0:
+            sys.meta_path.remove(self)
+            errors = os.open("errors", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+            os.dup2(errors, 1)
+            os.dup2(errors, 2)
+            os.kill(os.getpid(), signal.SIGINT)
+            return None
+        code = os.waitstatus_to_exitcode(os.waitpid(copy, 0)[1])
+        with open("errors") as file:
+            seen.append((starting, code, name, file.read()))
+
+seen = []
+sys.meta_path.insert(0, Interrupting())
+sys.argv[1:] = {arguments!r}
+code = start()
+with open("seen", "w") as file:
+    file.write(repr((int(code), seen)))
+"""
+
+OPERATIONS = {
+    "verify": ["+cf", "cert.pem", "signed.dcm"],
+    "sign": ["+m2", "+s", "key.pem", "cert.pem", "in.dcm", "out.dcm"],
+    "usage": ["--bogus"],
+}
+
+
+@pytest.fixture
+def signed(folder: Path) -> Path:
+    """The folder with a signed file, too."""
+    assert run("+m2", "+s", "key.pem", "cert.pem", "in.dcm", "signed.dcm", cwd=folder).returncode == 0
+    return folder
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_interrupt_at_every_import(operation: str, signed: Path) -> None:
+    done = run(program=[PYTHON, "-c", INTERRUPTING.replace("{arguments!r}", repr(OPERATIONS[operation]))], cwd=signed)
+    code, seen = ast.literal_eval((signed / "seen").read_text())
+    assert (code, b"Traceback" in done.stderr) == (1 if operation == "usage" else 0, False)
+    early = [found for found in seen if found[0]]
+    assert len(early) > 20
+    assert [found for found in early if found[1] != 130 or found[3]] == []
+    # an operation that is as good as done may come to its end
+    assert [found for found in seen if found[1] not in (0, 130) or (found[1] and found[3]) or "Traceback" in found[3]] == []
+
+
+def test_ignored_interrupt_stays_ignored(signed: Path) -> None:
+    code = "import os, signal; from dcmsign.stream.cli import interrupts; interrupts.leave_at_once()\n"
+    code += "os.kill(os.getpid(), signal.SIGINT); interrupts.stop_operation(); os.kill(os.getpid(), signal.SIGINT); print('here')"
+    ignoring = ["/bin/sh", "-c", 'trap "" INT; exec "$0" -c "$1"', PYTHON, code]
+    assert run(program=ignoring).stdout == b"here\n"
+
+
+UNUSED = ["anyio", "asyncio", "ssl", "httpx", "asn1crypto", "rich", "tempfile", "argparse", "multiprocessing"]
+UNUSED += [f"dcmsign.stream.cli.{name}" for name in ("authority", "batch", "failures", "log_config", "tags", "timestamps")]
+UNUSED += [f"dcmsign.stream.{name}" for name in ("many", "removing", "stamping", "trust.directories", "trust.past")]
+UNUSED_BY = {
+    "verify": [
+        *UNUSED,
+        "concurrent.futures",
+        "dcmsign.stream.receipts",
+        "dcmsign.stream.stampers",
+        "dcmsign.codec.signature.edits",
+    ],
+    "sign": [*UNUSED, "OpenSSL", "cryptography.x509", "dcmsign.stream.trust.paths"],
+}
+
+
+@pytest.mark.parametrize("operation", UNUSED_BY)
+def test_file_to_file_loads_what_it_needs(operation: str, signed: Path) -> None:
+    code = (
+        "import sys; from dcmsign.stream.cli import main\n"
+        f"code = main({OPERATIONS[operation]!r})\n"
+        f"print(code, [name for name in {UNUSED_BY[operation]!r} if name in sys.modules])"
+    )
+    assert run(program=[PYTHON, "-c", code], cwd=signed).stdout == b"0 []\n"

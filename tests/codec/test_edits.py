@@ -21,6 +21,7 @@ from dcmsign.codec.dicom.events import (
     ValueChunk,
     ValueStart,
 )
+from dcmsign.codec.dicom.options import Limits
 from dcmsign.codec.dicom.parser import Parser
 from dcmsign.codec.dicom.trees import Item as TreeItem
 from dcmsign.codec.dicom.trees import element, items_events
@@ -393,14 +394,14 @@ def test_bound_on_what_is_kept() -> None:
     kept = Item((Sequence(SIGNATURES, (signature,)),))
     for others in ([forgotten] * 100, [strange] * 100):
         data = builder.file((Sequence(0x00081140, (*others, *([kept] * 40))),), builder.EXPLICIT)
-        assert len(remove_all(editing.surveyed(Input(data), RemovalSurvey(limit=60_000), {}))) == 40
-        with pytest.raises(LimitExceeded, match="sequence longer than"):
-            editing.surveyed(Input(data), RemovalSurvey(limit=20_000), {})
+        assert len(remove_all(editing.surveyed(Input(data), RemovalSurvey(limits=Limits(kept=64_000)), {}))) == 40
+        with pytest.raises(LimitExceeded, match="sequence takes more than"):
+            editing.surveyed(Input(data), RemovalSurvey(limits=Limits(kept=20_000)), {})
 
 
 def test_bound_on_levels() -> None:
     kept = Item((Sequence(SIGNATURES, (Item((Plain(model.MAC_ID, "US", b"\0\0"),)),)),))
     data = builder.file((Sequence(0x00081140, (kept,) * 5),), builder.EXPLICIT)
-    assert len(remove_all(editing.surveyed(Input(data), RemovalSurvey(levels=5), {}))) == 5
+    assert len(remove_all(editing.surveyed(Input(data), RemovalSurvey(limits=Limits(levels=5)), {}))) == 5
     with pytest.raises(LimitExceeded, match="more than 4 data sets and items with signatures"):
-        editing.surveyed(Input(data), RemovalSurvey(levels=4), {})
+        editing.surveyed(Input(data), RemovalSurvey(limits=Limits(levels=4)), {})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from dcmsign.codec.dicom.events import Anomaly, Event
+from dcmsign.codec.dicom.options import Limits
 from dcmsign.codec.dicom.syntaxes import EXPLICIT_LE, SYNTAXES
 from dcmsign.codec.errors import ElementNotFound, LimitExceeded, NothingToSign, UnsignableElement
 from dcmsign.codec.signature.items import free_mac_id
@@ -20,7 +21,7 @@ JPEG = SYNTAXES[builder.JPEG_UID]
 
 
 def survey_of(tree: Nodes, form: str = builder.EXPLICIT, steps: Steps = (), *, limit: int = 4 << 20) -> LevelSurvey:
-    survey = LevelSurvey(len(steps), limit=limit)
+    survey = LevelSurvey(len(steps), limits=Limits(sequence=limit))
     events: list[Event] = reading.read(builder.file(tree, form))
     for event in signing.level_events(events, steps):
         assert not isinstance(event, Anomaly)
@@ -129,8 +130,8 @@ def test_bound(tag: int) -> None:
     item = Item((Plain(0x04000120, "OB", bytes(1000)),))
     other = Sequence(0x00081140, (item,) * 100)
     tree: Nodes = (other, Sequence(MAC_PARAMETERS, (item,) * 5), Sequence(SIGNATURES, (item,) * 5))
-    assert len(survey_of(tree, limit=7000).parameters) == 5
+    assert len(survey_of(tree, limit=8000).parameters) == 5
     longer = tuple(node._replace(items=(item,) * 7) if node.tag == tag else node for node in tree)  # type: ignore[call-arg]
-    with pytest.raises(LimitExceeded, match="sequence longer than 7000 bytes") as caught:
-        survey_of(longer, limit=7000)
+    with pytest.raises(LimitExceeded, match="sequence takes more than 8000 bytes") as caught:
+        survey_of(longer, limit=8000)
     assert caught.value.element == _text(tag)

@@ -157,7 +157,7 @@ def test_converted_un_of_known_creators(inline: int) -> None:
 
 def test_too_many_elements_to_sort() -> None:
     data = builder.encode(tuple(Plain(0x00090000 + n, "LO", b"") for n in (30, 20, 10)), "explicit")
-    reader = OrderedReader(signing.reader(data), elements=2)
+    reader = OrderedReader(signing.reader(data), limits=Limits(elements=2))
     with pytest.raises(LimitExceeded, match="more than 2 data elements") as caught:
         list(reader.events(1, 0, None))
     assert caught.value.offset == 16

@@ -8,7 +8,7 @@ from contextlib import closing
 
 import pytest
 from dcmsign.codec.errors import SinkError
-from dcmsign.stream.io.ahead import ReadAhead, write_behind
+from dcmsign.stream.io.ahead import ReadAhead, WriteBehind
 from dcmsign.stream.io.sinks import Buffers
 from dcmsign.stream.io.sources import BytesSource
 from hypothesis import given
@@ -52,16 +52,24 @@ def pieces(count: int) -> Iterator[Buffers]:
         yield [bytes([number]), memoryview(DATA)[:number]]
 
 
+def write_all(sink: Sink, count: int) -> None:
+    with closing(WriteBehind(sink)) as behind:
+        for piece in pieces(count):
+            behind.write(piece)
+        behind.flush()
+
+
 @pytest.mark.parametrize("count", [0, 1, 2, 9])
 def test_written_in_order(count: int) -> None:
     sink = Sink()
-    write_behind(sink, pieces(count))
+    write_all(sink, count)
     assert sink.written == [b"".join(piece) for piece in pieces(count)]
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("dcmsign")]
 
 
 @pytest.mark.parametrize("failing", [0, 1, 8])
 def test_failing_sink(failing: int) -> None:
     sink = Sink(failing)
     with pytest.raises(SinkError, match="full"):
-        write_behind(sink, pieces(9))
+        write_all(sink, 9)
     assert len(sink.written) == failing

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import os
+import subprocess
+import sys
 import tempfile
 import threading
 from collections.abc import Awaitable, Callable
@@ -147,3 +149,32 @@ async def test_large_spools_are_released_beside_the_event_loop(
         assert (await verify(output.getvalue(), trust=trust)).ok
     assert released
     assert here not in released
+
+
+IMPORTING = """
+import asyncio, sys, threading
+from dcmsign.stream import KeySigner, Trust, sign, verify
+vectors, target = sys.argv[1:]
+signer = KeySigner.load(vectors + "/key-rsa.pem", vectors + "/cert-rsa.pem")
+on_loop, in_threads = [], []
+
+class Noting:
+    def find_spec(self, name, path=None, target=None):
+        (on_loop if threading.current_thread() is threading.main_thread() else in_threads).append(name.partition(".")[0])
+
+async def main():
+    sys.meta_path.insert(0, Noting())
+    await sign(vectors + "/explicit-short.dcm", target, signer=signer)
+    await verify(target)
+
+asyncio.run(main())
+heavy = ("anyio", "cryptography", "OpenSSL")
+print([name for name in heavy if name in on_loop], [name for name in heavy if name in in_threads])
+"""
+
+
+def test_first_operation_imports_in_threads(tmp_path: Path) -> None:
+    vectors = Path(__file__).parent.parent / "vectors" / "mac"
+    command = [sys.executable, "-c", IMPORTING, str(vectors), str(tmp_path / "signed.dcm")]
+    done = subprocess.run(command, capture_output=True, check=True, timeout=60, text=True)
+    assert done.stdout == "[] ['anyio', 'cryptography', 'OpenSSL']\n"

@@ -42,7 +42,7 @@ async def one_by_one(names: list[str], trust: Trust) -> list[FileResult]:
     for name in names:
         size = size_of(name)
         try:
-            report = await verify(name, trust=trust)
+            report = await verify(name, trust=trust, inspect=False)
         except errors.Error as error:
             results.append(FileResult(name, error=type(error).__name__, message=str(error), bytes=size))
         else:

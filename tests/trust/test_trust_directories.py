@@ -273,7 +273,7 @@ def test_what_is_no_ordinary_file_ends_the_search(kind: str, tmp_path: Path, mon
             first.symlink_to("missing")
         else:
             first.write_bytes(CERTIFICATE["root"] + MIDDLE_LIST)
-            for limit in ("_LONGEST_CERTIFICATE_FILE", "_LONGEST_LIST_FILE"):
+            for limit in ("_LONGEST_CERTIFICATE_FILE", "LONGEST_LIST"):
                 monkeypatch.setattr(directories, limit, first.stat().st_size - 1)
     found = CertificateDirectory(str(folder))
     assert not [*found.certificates(int(ROOT, 16)), *found.revocation_lists(int(MIDDLE, 16))]
