@@ -1,7 +1,7 @@
 """Keeping secrets out of what is shown: services that collect errors take the local variables of every frame of a traceback.
 
-A secret is held by something whose `repr` says nothing, and an error from where it has to stand bare goes on without the frames and
-causes it came from. What is overwritten is the buffer itself; Python, cryptography and OpenSSL make copies that nobody can reach.
+A secret is held by something whose `repr` says nothing, and an error from where it has to stand bare goes on without the frames
+and causes it came from. What is overwritten is the buffer itself; Python, cryptography and OpenSSL make copies out of reach.
 """
 
 from __future__ import annotations

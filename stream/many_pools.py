@@ -22,6 +22,7 @@ from typing import Any, Protocol
 
 import anyio
 
+from ..codec.hiding import Hidden
 from .io.threads import run_in_thread
 from .many_jobs import FileResult, Item, Job, run_batch
 from .many_worker import HEADER, NotReady, pack
@@ -69,13 +70,13 @@ class Pool(Protocol):
 class _Worker:
     """A worker process: the files it has been given and has not told about, the first of which it is working on."""
 
-    def __init__(self, job: bytes) -> None:
-        """Start it; blocks a little."""
+    def __init__(self, job: Hidden[bytes]) -> None:
+        """Start it; blocks a little. The job, pickled, may hold a password."""
         theirs, self.input = os.pipe()
         self.output, answers = os.pipe()
         self.given: deque[Item] = deque()
         self.ready = False
-        self._waiting = bytearray(job)
+        self._waiting = bytearray(job())
         self._received = bytearray()
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # inherited: none of the worker's business
         try:
@@ -148,7 +149,7 @@ class ProcessPool:
     """Processes on this machine, started when there is something to do for them; a dead one is replaced."""
 
     def __init__(self, job: Job, workers: int) -> None:
-        self._job = pack(job)
+        self._job = Hidden(pack(job))
         self._size = workers
         self._workers: list[_Worker] = []
         self._selector = selectors.DefaultSelector()

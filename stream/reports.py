@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..codec.errors import VerificationFailed
@@ -161,7 +161,7 @@ class SignatureReport:
     timestamp_missing: bool = False
     scope: Scope | None = None
     chain: tuple[Certificate, ...] = ()
-    checked_at: datetime | None = None
+    checked_at: datetime | None = field(default=None, compare=False)
     revocation: tuple[RevocationSource, ...] = ()
     anchors: bool = False
     has_timestamp: bool = False

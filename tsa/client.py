@@ -18,7 +18,7 @@ import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
 import anyio
 import anyio.to_thread
@@ -33,6 +33,7 @@ from ..codec.errors import (
     TimestampMismatch,
     TimestampRejected,
 )
+from ..codec.hiding import Hidden, bare
 from . import retries
 from .bodies import Body
 from .consistency import check_answer, check_reply
@@ -135,10 +136,11 @@ class TimestampClient:
             raise ValueError("timeout, attempts and max_size must be positive, pause and follow_redirects not negative")
         if (client is not None) + (transport is not None) + (tls is not None) > 1:
             raise ValueError("one of client, transport and tls")
-        urls = [url] if isinstance(url, str) else list(url)
-        if not urls:
+        given = Hidden(_Given((url,) if isinstance(url, str) else tuple(url), auth))
+        del url, auth  # tracebacks with local variables must not show them
+        if not given().urls:
             raise ValueError("no URL")
-        self._authorities = tuple(_authority(text, auth, insecure_auth) for text in urls)
+        self._authorities = _authorities(given, insecure_auth)
         self._timeout, self._attempts, self._max_size, self._redirects = timeout, attempts, max_size, follow_redirects
         self._tls = tls
         self._http = httpx.AsyncClient(transport=transport) if transport is not None else client
@@ -324,11 +326,9 @@ class TimestampClient:
         elif self._tls is None:
             self._tls = await anyio.to_thread.run_sync(ssl.create_default_context)  # reads files
         local = {f"all://{_host_in_url(authority.url)}": None for authority in self._authorities if _is_local(authority.url)}
-        try:
+        with contextlib.suppress(ValueError, httpx.InvalidURL):  # what they say may hold a password
             return httpx.AsyncClient(verify=self._tls, mounts=local, limits=httpx.Limits(max_keepalive_connections=20))
-        except (ValueError, httpx.InvalidURL):  # its text may hold a password
-            url = self._authorities[0].name
-            raise _located(AuthorityError("the environment names a proxy that cannot be used", url=url)) from None
+        raise _located(AuthorityError("the environment names a proxy that cannot be used", url=self._authorities[0].name))
 
 
 @dataclass(frozen=True, slots=True)
@@ -340,6 +340,13 @@ class _Authority:
     auth: httpx.BasicAuth | None
 
 
+class _Given(NamedTuple):
+    """What a caller says about authorities: URLs, maybe with passwords, and user and password for the others."""
+
+    urls: tuple[str, ...]
+    auth: tuple[str, str] | None
+
+
 class _Passing(Exception):
     """Something that may be different next time; `asked` is how many seconds the authority wants to be left alone."""
 
@@ -347,6 +354,15 @@ class _Passing(Exception):
         super().__init__(error)
         self.error = error
         self.asked = asked
+
+
+def _authorities(given: Hidden[_Given], insecure_auth: bool) -> tuple[_Authority, ...]:
+    """The authorities; errors have neither causes nor frames in which passwords stand."""
+    try:
+        return tuple(_authority(text, given().auth, insecure_auth) for text in given().urls)
+    except (AuthorityError, ValueError) as error:
+        failure = bare(error)
+    raise failure
 
 
 def _authority(text: str, auth: tuple[str, str] | None, insecure_auth: bool) -> _Authority:
@@ -501,6 +517,8 @@ def _failure(error: Exception, authority: _Authority, around: BaseException | No
         text = f"TLS: {(tls.reason or str(tls)).replace('_', ' ').lower()}"
     elif system is not None and system.errno:
         text = os.strerror(system.errno) if system.errno > 0 else str(system.strerror)
+    for cause in causes:
+        cause.__traceback__ = None  # the local variables of httpx and h11 hold the header with the password
     unreachable = AuthorityUnreachable(_printable(text), url=authority.name)
     unreachable.__cause__ = error
     lasting = isinstance(error, httpx.UnsupportedProtocol | httpx.LocalProtocolError | httpx.InvalidURL | UnicodeError)

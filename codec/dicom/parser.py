@@ -66,6 +66,8 @@ from .vr import TEXT
 
 _NEVER = 1 << 63
 _FRAGMENT = Struct("<HHI").unpack_from
+_MOST_FRAGMENTS = 1024
+"""Fragments that are reported together; what is made of each of them takes memory."""
 
 _PECULIAR = frozenset({MAC_PARAMETERS_SEQUENCE, DIGITAL_SIGNATURES_SEQUENCE, ORIGINAL_ATTRIBUTES_SEQUENCE})
 """Sequences in which every detail may matter."""
@@ -474,7 +476,7 @@ class Parser:
         """The fragments that begin here and lie in the buffer, up to the first one that is odd, or None."""
         buffer, start, lengths = self._buffer, self._position, []
         position, end = start, min(len(self._buffer), frame.limit - self._base)
-        while position + 8 <= end:
+        while position + 8 <= end and len(lengths) < _MOST_FRAGMENTS:
             group, element, length = _FRAGMENT(buffer, position)
             behind = position + 8 + length
             if group != 0xFFFE or element != 0xE000 or length & 1 or behind > end:
@@ -491,6 +493,8 @@ class Parser:
     def _run_fragment(self, frame: _Frame) -> Iterator[Event | None]:
         if frame.plain and (whole := self._whole_fragments(frame)) is not None:
             yield whole
+            if len(whole.lengths) == _MOST_FRAGMENTS:
+                return
         while (header := self._plain_header(frame)) is None:
             if self._ended:
                 raise self._truncated("the input ends inside encapsulated Pixel Data")

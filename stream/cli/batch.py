@@ -163,7 +163,7 @@ def _key_files(evaluation: Evaluation) -> KeyFiles:
         ask, answers = password, list[bytes]()
 
         def remember() -> bytes:
-            answers.append(ask())
+            answers.append(bytes(ask()))  # the workers need it, too
             return answers[0]
 
         KeySigner.load(key, certificate, password=remember, encoding=encoding)

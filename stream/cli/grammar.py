@@ -17,6 +17,7 @@ from .options import Option
 SEPARATORS = " \t\n\r"
 QUOTES = "\"'"
 MIN_PARAMETERS, MAX_PARAMETERS = 1, 2
+PASSWORD_OPTIONS = ("--use-passwd", "+pw")
 
 
 class UsageError(Exception):
@@ -53,7 +54,7 @@ def expand(argv: Sequence[str]) -> list[str]:
     Raises UsageError if a file cannot be read. A directory contributes nothing.
     """
     arguments: list[str] = []
-    for argument in argv:
+    for argument, before in zip(argv, ("", *argv), strict=False):
         if len(argument) < 2 or argument[0] != "@":
             arguments.append(argument)
             continue
@@ -63,7 +64,8 @@ def expand(argv: Sequence[str]) -> list[str]:
         except IsADirectoryError:
             continue
         except (OSError, ValueError):  # ValueError: a NUL in the name
-            raise UsageError(messages.UNREADABLE_COMMAND_FILE.format(argument[1:])) from None
+            shown = messages.MASK if before in PASSWORD_OPTIONS else argument[1:]  # a password may begin with @
+            raise UsageError(messages.UNREADABLE_COMMAND_FILE.format(shown)) from None
     return arguments
 
 
@@ -91,6 +93,12 @@ def split(text: str) -> list[str]:
     return arguments
 
 
+def _shown(argument: str) -> str:
+    """An argument that is no option, as it may be shown: ``+pwSECRET`` is a slip."""
+    name = next((name for name in PASSWORD_OPTIONS if argument.startswith(name)), None)
+    return argument if name is None else f"{name}{messages.MASK}"
+
+
 def looks_like_option(argument: str) -> bool:
     """True for ``-x`` and ``+x`` with anything but a digit for x."""
     return len(argument) > 1 and argument[0] in "-+" and argument[1] not in "0123456789"
@@ -114,7 +122,7 @@ def parse(arguments: Sequence[str]) -> CommandLine:
             continue
         option = BY_NAME.get(argument)
         if option is None:
-            raise UsageError(messages.UNKNOWN_OPTION.format(argument))
+            raise UsageError(messages.UNKNOWN_OPTION.format(_shown(argument)))
         values = tuple(arguments[position + 1 : position + 1 + option.values])
         if len(values) < option.values:
             raise UsageError(messages.MISSING_VALUE.format(option.long))

@@ -278,7 +278,7 @@ async def _load_signer(evaluation: Evaluation) -> Signer:
     return KeySigner.load(key, certificate, password=password_of(evaluation), encoding=encoding)
 
 
-def password_of(evaluation: Evaluation) -> bytes | Callable[[], bytes]:
+def password_of(evaluation: Evaluation) -> bytes | Callable[[], bytes | bytearray]:
     """The password of the private key, or what asks for it."""
     setting = evaluation.setting(PASSWORD)
     if setting == "ask":

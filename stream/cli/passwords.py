@@ -7,15 +7,17 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from ...codec.hiding import wipe
 from . import messages
 
 STANDARD_INPUT, STANDARD_ERROR = 0, 2
 
 
-def ask() -> bytes:
+def ask() -> bytearray:
     """Ask once, on the terminal if there is one, else on standard error with the answer from standard input.
 
-    A line without end is not taken as an answer: the prompt appears a second time, and the pass phrase is empty.
+    A line without end is not taken as an answer: the prompt appears a second time, and the pass phrase is empty. The answer is
+    the caller's, to be overwritten when it is no longer needed.
     """
     with _interruptible():
         try:
@@ -29,22 +31,24 @@ def ask() -> bytes:
             os.close(terminal)
 
 
-def _converse(answers: int, prompts: int) -> bytes:
+def _converse(answers: int, prompts: int) -> bytearray:
     for _ in range(2):
         os.write(prompts, messages.PASS_PHRASE_PROMPT.encode())
         line = _line(answers)
         os.write(prompts, b"\n")
         if line.endswith(b"\n"):
-            return line[:-1]
-    return b""
+            del line[-1:]
+            return line
+        wipe(line)
+    return bytearray()
 
 
-def _line(file: int) -> bytes:
+def _line(file: int) -> bytearray:
     # byte by byte: what follows the line belongs to somebody else
     line = bytearray()
     while not line.endswith(b"\n") and (byte := os.read(file, 1)):
         line += byte
-    return bytes(line)
+    return line
 
 
 @contextmanager

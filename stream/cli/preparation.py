@@ -101,11 +101,9 @@ def _authority_password(file: str | None) -> str:
     """The first line of a file, or what stands in the environment."""
     try:
         if file is None:
-            password = os.environb[values.PASSWORD_VARIABLE.encode()]
-        else:
-            with open(file, "rb") as lines:
-                password = lines.readline(_LONGEST_PASSWORD).rstrip(b"\r\n")
-        return password.decode()
+            return os.environb[values.PASSWORD_VARIABLE.encode()].decode()
+        with open(file, "rb") as lines:
+            return lines.readline(_LONGEST_PASSWORD).rstrip(b"\r\n").decode()
     except UnicodeDecodeError:
         reason = messages.NOT_UTF8
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name

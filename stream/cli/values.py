@@ -11,6 +11,7 @@ from .grammar import CommandLine, UsageError
 PASSWORD_VARIABLE: Final = "DCMSIGN_TS_PASSWORD"
 """The environment variable with the password for --ts-user."""
 
+_SECRET_OPTIONS: Final = frozenset({"--use-passwd"})
 _URL_OPTIONS: Final = frozenset({"--timestamp-url", "--request-timestamp"})
 # patterns as text: re compiles them when they are first used, which most runs never do
 _USER_IN_URL: Final = r"(?s)\A([A-Za-z][A-Za-z0-9+.-]*:)?(//)?.*@"
@@ -71,11 +72,13 @@ def without_credentials(option: str, text: str) -> str:
 
 
 def masked(line: CommandLine) -> tuple[str, ...]:
-    """All arguments, without users and passwords in URLs."""
+    """All arguments, without passwords, and without users and passwords in URLs."""
     arguments = list(line.arguments)
     for found in line.occurrences:
-        if found.option.long in _URL_OPTIONS:
-            for place, value in enumerate(found.values, found.position + 1):
+        for place, value in enumerate(found.values, found.position + 1):
+            if found.option.long in _SECRET_OPTIONS:
+                arguments[place] = messages.MASK
+            elif found.option.long in _URL_OPTIONS:
                 arguments[place] = re.sub(_USER_IN_URL, _mask, value)
     return tuple(arguments)
 

@@ -19,3 +19,17 @@ def read_whole(path: str | os.PathLike[str], most: int = LONGEST) -> bytes:
     if len(data) > most:
         raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), os.fspath(path))
     return data
+
+
+def read_buffer(path: str | os.PathLike[str], most: int = LONGEST) -> bytearray:
+    """The same in a buffer that can be overwritten; where the size of the file is known before, there are no copies of it."""
+    with open(path, "rb", buffering=0) as file:
+        content, used = bytearray(min(os.fstat(file.fileno()).st_size, most) + 1), 0
+        while used <= most and (count := file.readinto(memoryview(content)[used:])):
+            used += count
+            if used == len(content):
+                content.extend(bytes(used))
+    if used > most:
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), os.fspath(path))
+    del content[used:]
+    return content

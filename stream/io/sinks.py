@@ -22,6 +22,9 @@ Buffers = Sequence[bytes | memoryview]
 _VIEWS = 1024
 """Buffers that one call takes: IOV_MAX of Linux."""
 
+_MOST_LINKS = 40
+"""Links to links that Linux follows."""
+
 _READER_POLL = 0.05
 """Seconds between looks for the reader of a named pipe."""
 
@@ -135,12 +138,14 @@ def is_unfinished(name: str) -> bool:
 class FileSink:
     """A file that is written beside its target and renamed when whole; see `is_unfinished` for its name until then.
 
-    The target keeps its mode (and, where permitted, its owner) if it exists; a link stays and its destination is replaced. The
-    data is on the disk before an existing file is replaced, and always with `durable`.
+    The target keeps its mode (and, where permitted, its owner) if it exists; a link stays and its destination is replaced, unless
+    somebody else has put it into a directory that all may write to. At no time may anybody read the temporary file who may not
+    read the whole one. The data is on the disk before an existing file is replaced, and always with `durable`.
     """
 
     def __init__(self, path: str, *, durable: bool = False) -> None:
         self.name = path
+        _refuse_planted_links(path)
         self._target = os.path.realpath(path)
         self._durable = durable
         try:
@@ -175,10 +180,21 @@ class FileSink:
             raise _failed(error, self.name) from error
 
     def _keep_owner(self, old: os.stat_result) -> None:
-        if (old.st_uid, old.st_gid) != (os.geteuid(), os.getegid()):
-            with contextlib.suppress(PermissionError):
-                os.fchown(self._descriptor, old.st_uid, old.st_gid)
-        os.fchmod(self._descriptor, stat.S_IMODE(old.st_mode))
+        mode, made = stat.S_IMODE(old.st_mode), os.fstat(self._descriptor)
+        if (old.st_uid, old.st_gid) != (made.st_uid, made.st_gid):
+            mode = self._give_to_owner(old, mode)
+        os.fchmod(self._descriptor, mode)
+
+    def _give_to_owner(self, old: os.stat_result, mode: int) -> int:
+        """Give the file to the owner and group of the old one, as far as permitted; the mode with which nobody gains anything."""
+        with contextlib.suppress(PermissionError):
+            os.fchown(self._descriptor, old.st_uid, old.st_gid)
+            return mode
+        mode &= 0o777  # whoever runs it would be somebody else
+        with contextlib.suppress(PermissionError):
+            os.fchown(self._descriptor, -1, old.st_gid)
+            return mode
+        return mode & 0o707 | mode & (mode & 0o007) << 3  # another group may do what everybody may
 
     def _sync_folder(self) -> None:
         folder = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
@@ -200,7 +216,7 @@ class DeviceSink:
 
     def __init__(self, path: str) -> None:
         self.name = path
-        self._descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+        self._descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC | os.O_NOCTTY)
 
     def write(self, buffers: Buffers) -> None:
         try:
@@ -343,6 +359,25 @@ async def _open_named_pipe(path: str) -> PipeSink:
             if error.errno != errno.ENXIO:  # that is: no reader yet
                 raise _failed(error, path) from error
             await anyio.sleep(_READER_POLL)
+
+
+def _refuse_planted_links(path: str) -> None:
+    """Raise PermissionError for a link that somebody else has put into a directory like /tmp.
+
+    Linux refuses to follow them (fs.protected_symlinks), but does not see it where their destination is replaced by name.
+    """
+    shared = stat.S_ISVTX | stat.S_IWOTH
+    for _ in range(_MOST_LINKS):
+        try:
+            found, folder = os.lstat(path), os.stat(os.path.dirname(path) or os.curdir)
+            if not stat.S_ISLNK(found.st_mode):
+                return
+            destination = os.readlink(path)
+        except FileNotFoundError:
+            return
+        if folder.st_mode & shared == shared and found.st_uid not in (os.geteuid(), folder.st_uid):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+        path = os.path.join(os.path.dirname(path), destination)
 
 
 def _mode_of(path: str) -> int:

@@ -14,7 +14,7 @@ from .certificates import Encoding
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
-Password: TypeAlias = bytes | str | Callable[[], bytes | bytearray] | None
+Password: TypeAlias = bytes | str | Callable[[], bytes | bytearray | str] | None
 """A password, or what asks for it; asked at most once, and only if the key turns out to be encrypted.
 
 A bytearray that it answers with is overwritten once the key is decoded.
@@ -23,17 +23,15 @@ A bytearray that it answers with is overwritten once the key is decoded.
 _ENCRYPTED_LABEL: Final = "ENCRYPTED PRIVATE KEY"
 _LABELS: Final = ("PRIVATE KEY", _ENCRYPTED_LABEL, "RSA PRIVATE KEY", "EC PRIVATE KEY", "DSA PRIVATE KEY")
 
+_Asked: TypeAlias = Callable[[], bytes | bytearray | str]
 
-def hidden(password: Password) -> Callable[[], bytes | bytearray] | None:
+
+def hidden(password: Password) -> _Asked | None:
     """A password in a form that no traceback shows; None without one."""
-    if password is None or callable(password):
-        return password
-    return Hidden(_bytes(password))
+    return password if password is None or callable(password) else Hidden(password)
 
 
-def load_private_key(
-    data: bytes | bytearray, encoding: Encoding, *, password: Password = None, name: str
-) -> PrivateKeyTypes:
+def load_private_key(data: bytes | bytearray, encoding: Encoding, *, password: Password = None, name: str) -> PrivateKeyTypes:
     """The private key of a file, of any type the package cryptography knows.
 
     PEM: the first private key block, in PKCS#8 or traditional form (RSA, EC, DSA), encrypted or not; what stands
@@ -43,8 +41,8 @@ def load_private_key(
     """
     content: Hidden[bytes | bytearray] = Hidden(data)
     del data
+    password = hidden(password)
     try:
-        password = hidden(password)
         return _load(content, encoding, password, name)
     except BadKeyFile as error:
         failure = bare(error)
@@ -53,9 +51,7 @@ def load_private_key(
     raise failure
 
 
-def _load(
-    content: Hidden[bytes | bytearray], encoding: Encoding, password: Callable[[], bytes | bytearray] | None, name: str
-) -> PrivateKeyTypes:
+def _load(content: Hidden[bytes | bytearray], encoding: Encoding, password: _Asked | None, name: str) -> PrivateKeyTypes:
     if encoding is Encoding.DER:
         return _decode(_first_value(content, name), None, encoding, name)
     try:
@@ -75,20 +71,17 @@ def _first_value(content: Hidden[bytes | bytearray], name: str) -> Hidden[bytes]
         raise BadKeyFile(str(error), path=name) from None
 
 
-def _secret(password: Callable[[], bytes | bytearray | str] | None, name: str) -> Hidden[bytes | bytearray]:
+def _secret(password: _Asked | None, name: str) -> Hidden[bytes | bytearray]:
     if password is None:
         raise BadKeyFile("the key is encrypted and no password was given", path=name)
-    return Hidden(_bytes(password()))
-
-
-def _bytes(password: bytes | bytearray | str) -> bytes | bytearray:
+    given = Hidden(password())
+    if not isinstance(given(), str):
+        return cast(Hidden[bytes | bytearray], given)
     # arguments from the operating system need not be text
-    return password.encode("utf-8", "surrogateescape") if isinstance(password, str) else password
+    return Hidden(cast(str, given()).encode("utf-8", "surrogateescape"))
 
 
-def _decode(
-    data: Hidden[bytes], password: Hidden[bytes | bytearray] | None, encoding: Encoding, name: str
-) -> PrivateKeyTypes:
+def _decode(data: Hidden[bytes], password: Hidden[bytes | bytearray] | None, encoding: Encoding, name: str) -> PrivateKeyTypes:
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives import serialization
 

@@ -11,12 +11,13 @@ from hmac import compare_digest
 from typing import TYPE_CHECKING, Protocol
 
 from ...codec.errors import BadCertificateFile, BadKeyFile, CryptoFailure, KeyMismatch, UnsupportedKey
+from ...codec.hiding import Hidden, wipe
 from ...codec.signature.algorithms import MAC_ALGORITHMS
-from ..io.files import read_whole
+from ..io.files import read_buffer
 from ..io.threads import run_in_thread
 from . import der
 from .certificates import Certificate, Encoding, load_certificate
-from .keys import Password, load_private_key
+from .keys import Password, hidden, load_private_key
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes, PublicKeyTypes
@@ -62,11 +63,18 @@ class KeySigner:
         password: Password = None,
         encoding: Encoding = Encoding.PEM,
     ) -> KeySigner:
-        """Read the certificate, then the key; see `from_bytes`. Files that cannot be read raise the same errors."""
-        data = _read(certificate_file, BadCertificateFile)
+        """Read the certificate, then the key; see `from_bytes`. Files that cannot be read raise the same errors.
+
+        What was read of the key file is overwritten when the key is decoded.
+        """
+        password = hidden(password)
+        data = bytes(_read(certificate_file, BadCertificateFile))
         certificate = load_certificate(data, encoding, name=os.fspath(certificate_file))
-        data = _read(key_file, BadKeyFile)
-        return cls(load_private_key(data, encoding, password=password, name=os.fspath(key_file)), certificate)
+        content = Hidden(_read(key_file, BadKeyFile))
+        try:
+            return cls(load_private_key(content(), encoding, password=password, name=os.fspath(key_file)), certificate)
+        finally:
+            wipe(content())
 
     @classmethod
     def from_bytes(
@@ -86,8 +94,10 @@ class KeySigner:
         are for errors. Raises BadCertificateFile, or BadKeyFile for a key that cannot be decoded and for a wrong or
         missing password.
         """
+        password, content = hidden(password), Hidden(key)
+        del key  # tracebacks with local variables must not show it
         loaded = load_certificate(certificate, encoding, name=certificate_name)
-        return cls(load_private_key(key, encoding, password=password, name=key_name), loaded)
+        return cls(load_private_key(content(), encoding, password=password, name=key_name), loaded)
 
     def check(self) -> None:
         """Raise KeyMismatch if certificate and key do not match, UnsupportedKey unless they are RSA, DSA or EC."""
@@ -212,8 +222,8 @@ def _key_bits(info: bytes) -> bytes:
     return bytes(der.members(der.expect(info, der.SEQUENCE), der.SEQUENCE, der.BIT_STRING)[1].content)
 
 
-def _read(path: str | os.PathLike[str], failure: type[BadCertificateFile | BadKeyFile]) -> bytes:
+def _read(path: str | os.PathLike[str], failure: type[BadCertificateFile | BadKeyFile]) -> bytearray:
     try:
-        return read_whole(path)
+        return read_buffer(path)
     except OSError as error:
         raise failure(error.strerror or "cannot be read", path=os.fspath(path)) from error

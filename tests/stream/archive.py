@@ -20,19 +20,22 @@ REMOVED = object()
 """Instead of a new value: the data element is removed."""
 
 
+def call(program: str, *arguments: str) -> None:
+    """Run a program of DCMTK."""
+    subprocess.run([require_peer(program), *arguments], check=True, capture_output=True, timeout=60)
+
+
 def sign(source: Path, target: Path, *options: str, key: str = "rsa") -> Path:
     """Sign with DCMTK's dcmsign."""
     files = (str(MAC_VECTORS / f"key-{key}.pem"), str(MAC_VECTORS / f"cert-{key}.pem"))
-    command = [require_peer("dcmsign"), "--sign", *files, "--mac-sha256", *options, str(source), str(target)]
-    subprocess.run(command, check=True, capture_output=True, timeout=60)
+    call("dcmsign", "--sign", *files, "--mac-sha256", *options, str(source), str(target))
     return target
 
 
 def dcmsign_code(path: Path) -> int:
     """What DCMTK's dcmsign says about an object as it is."""
-    return subprocess.run(
-        [require_peer("dcmsign"), "--verify", str(path)], capture_output=True, check=False, timeout=60
-    ).returncode
+    command = [require_peer("dcmsign"), "--verify", "--add-cert-file", str(MAC_VECTORS / "cert-rsa.pem"), str(path)]
+    return subprocess.run(command, capture_output=True, check=False, timeout=60).returncode
 
 
 def move(dataset: Dataset, tag: int, old: Dataset) -> None:

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import aclosing
 from dataclasses import replace
+from datetime import UTC, datetime
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -37,12 +38,15 @@ def size_of(name: str) -> int:
     return os.path.getsize(name) if os.path.exists(name) else 0
 
 
+NOW = datetime.now(UTC)
+
+
 async def one_by_one(names: list[str], trust: Trust) -> list[FileResult]:
     results = []
     for name in names:
         size = size_of(name)
         try:
-            report = await verify(name, trust=trust, inspect=False)
+            report = await verify(name, trust=trust, at=NOW, inspect=False)
         except errors.Error as error:
             results.append(FileResult(name, error=type(error).__name__, message=str(error), bytes=size))
         else:
@@ -58,7 +62,7 @@ def test_same_results_as_one_by_one(run: Run, tmp_path: Path, trust: Trust) -> N
     names = many_files.mixed(tmp_path, 300)
 
     async def compare() -> None:
-        found = await all_of(verify_many(names, trust=trust, workers=2))
+        found = await all_of(verify_many(names, trust=trust, at=NOW, workers=2))
         assert found == await one_by_one(names, trust)
         assert {result.error for result in found} > {None, "SourceError", "EmptyInput", "NotDicom"}
         assert {result.ok for result in found if result.report} == {True, False}
@@ -73,8 +77,8 @@ def test_any_executor_gives_the_same(run: Run, tmp_path: Path, trust: Trust) -> 
 
         async def compare() -> None:
             expected = await one_by_one(names, trust)
-            assert await all_of(verify_many(names, trust=trust, executor=threads)) == expected
-            assert await all_of(verify_many(iter(names), trust=trust, executor=processes, workers=1)) == expected
+            assert await all_of(verify_many(names, trust=trust, at=NOW, executor=threads)) == expected
+            assert await all_of(verify_many(iter(names), trust=trust, at=NOW, executor=processes, workers=1)) == expected
 
         anyio.run(compare)
 
@@ -200,7 +204,7 @@ def test_stopping_ends_the_processes(run: Run, tmp_path: Path, trust: Trust, way
     before = children()
 
     async def look() -> None:
-        async with anyio.create_task_group() as group, aclosing(verify_many(names, trust=trust, workers=2)) as results:
+        async with anyio.create_task_group() as group, aclosing(verify_many(names, trust=trust, at=NOW, workers=2)) as results:
             if way == "close":
                 assert (await anext(results)).ok
                 assert children() > before
