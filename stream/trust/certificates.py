@@ -124,7 +124,7 @@ class Certificate:
 
     def canonical_names(self) -> tuple[bytes, bytes]:
         """Issuer and subject in the form that names are compared in."""
-        body = next(der.children(der.read(self.der)))
+        body = der.first(der.read(self.der))
         parts = [part for part in der.children(body) if part.tag != 0xA0]
         return names.canonical(parts[2]), names.canonical(parts[4])
 
@@ -277,7 +277,7 @@ def _key_fields(info: der.Node) -> dict[str, Any]:
     fields["key_info"] = bytes(info.encoding)
     try:
         if key_type == "DH":
-            fields["key_bits"] = der.integer(next(der.children(parts[1]))).bit_length()
+            fields["key_bits"] = der.integer(der.first(parts[1])).bit_length()
         elif key_type != "unknown":
             fields |= _usable_key(fields["key_info"], parts, value)
     except (ValueError, IndexError, StopIteration):  # a key OpenSSL could not decode either

@@ -74,6 +74,13 @@ def children(node: Node) -> Iterator[Node]:
         rest = rest[len(child.encoding) :]
 
 
+def first(node: Node) -> Node:
+    """The first child of `node`. Raises DerError if there is none."""
+    if not node.content:
+        raise DerError("nothing where data values belong")
+    return read(node.content)
+
+
 def members(node: Node, *tags: int) -> list[Node]:
     """The children of `node`, which must be as many as `tags` and have these tags. Raises DerError."""
     found = list(children(node))

@@ -213,7 +213,7 @@ def _revocation(entry: x509.RevokedCertificate) -> _Revocation | None:
 def _may_sign_lists(issuer: Certificate) -> bool:
     """Whether the key usage of a certificate, if it has one, includes cRLSign (RFC 5280 4.2.1.3)."""
     try:
-        body = next(der.children(der.read(issuer.der)))
+        body = der.first(der.read(issuer.der))
         parts = [part for part in der.children(body) if part.tag == 0xA3]
         extensions = [list(der.children(found)) for part in parts for found in der.children(der.members(part, der.SEQUENCE)[0])]
         usages = [value for kind, *_, value in extensions if der.dotted(kind) == _KEY_USAGE]

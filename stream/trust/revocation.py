@@ -242,7 +242,7 @@ def _date(node: der.Node) -> datetime | None:
 
 def _extension_types(node: der.Node) -> Iterator[str]:
     for extension in der.children(der.members(node, der.SEQUENCE)[0]):
-        yield der.dotted(next(der.children(extension)))
+        yield der.dotted(der.first(extension))
 
 
 def _reason(error: Exception) -> str:
