@@ -36,6 +36,7 @@ exit code in one table (`stream/cli/exit_codes.py`).
     │       └─ AuthorityUnreachable, AuthorityRefusal, BadAuthorityReply
     ├─ UnsupportedSyntax         no conversion to the wanted transfer syntax
     ├─ BadPolicyFile             a policy that is not understood
+    ├─ ManifestError             a manifest cannot be made of these instances, or is none
     └─ VerificationFailed        raised only by VerificationReport.raise_for_status()
 """
 
@@ -267,6 +268,10 @@ class BadAuthorityReply(AuthorityError):
 
 class BadPolicyFile(Error):
     """What should be a policy cannot be read, or says something that is not understood."""
+
+
+class ManifestError(Error):
+    """A manifest cannot be made of the instances given, or what should be one does not say what the standard wants it to say."""
 
 
 class PolicyViolation(SigningError):

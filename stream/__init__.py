@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from ..codec import errors
     from ..codec.dicom.dictionary import Dictionary
     from ..codec.dicom.options import Limits, ReadOptions
+    from ..codec.manifest.comparison import InstanceStatus
+    from ..codec.manifest.document import ManifestTitle
     from ..codec.signature.algorithms import MAC_ALGORITHMS
     from ..codec.signature.profiles import Profile
     from ..codec.signature.removal import RemovedSignature
@@ -28,6 +30,9 @@ if TYPE_CHECKING:
     from .io.sources import stdin
     from .io.threads import is_special, run_inline, run_operation
     from .levels import Level, Levels
+    from .manifest_reports import InstanceReport, ManifestLevels, ManifestReceipt, ManifestReport
+    from .manifest_verification import ManifestVerification, open_manifest, verify_manifest
+    from .manifests import make_manifest
     from .many import sign_many, verify_many
     from .many_jobs import FileResult, KeyFiles
     from .originals import EarlierState, OriginalsReport, verify_originals
@@ -68,12 +73,19 @@ __all__ = [
     "EarlierState",
     "Encoding",
     "FileResult",
+    "InstanceReport",
+    "InstanceStatus",
     "KeyFiles",
     "KeySigner",
     "Level",
     "Levels",
     "Limits",
     "LoadedDictionary",
+    "ManifestLevels",
+    "ManifestReceipt",
+    "ManifestReport",
+    "ManifestTitle",
+    "ManifestVerification",
     "OriginalsReport",
     "Policy",
     "PolicyOutcome",
@@ -118,6 +130,8 @@ __all__ = [
     "load_dictionaries",
     "load_revocation_list",
     "load_revocation_lists",
+    "make_manifest",
+    "open_manifest",
     "open_remover",
     "open_signer",
     "open_verifier",
@@ -133,6 +147,7 @@ __all__ = [
     "stdout",
     "timestamp",
     "verify",
+    "verify_manifest",
     "verify_many",
     "verify_originals",
 ]
@@ -147,6 +162,11 @@ _HOMES = {
     "stdin": ".io.sources",
     **dict.fromkeys(("is_special", "run_inline", "run_operation"), ".io.threads"),
     **dict.fromkeys(("Level", "Levels"), ".levels"),
+    "InstanceStatus": "..codec.manifest.comparison",
+    "ManifestTitle": "..codec.manifest.document",
+    **dict.fromkeys(("InstanceReport", "ManifestLevels", "ManifestReceipt", "ManifestReport"), ".manifest_reports"),
+    **dict.fromkeys(("ManifestVerification", "open_manifest", "verify_manifest"), ".manifest_verification"),
+    "make_manifest": ".manifests",
     **dict.fromkeys(("sign_many", "verify_many"), ".many"),
     **dict.fromkeys(("FileResult", "KeyFiles"), ".many_jobs"),
     **dict.fromkeys(("EarlierState", "OriginalsReport", "verify_originals"), ".originals"),

@@ -117,6 +117,22 @@ async def sign_many(
         await _close(results)
 
 
+async def run_many(
+    job: Job,
+    sources: Iterable[Path | None] | AsyncIterable[Path | None],
+    *,
+    workers: int | None = None,
+    executor: Executor | None = None,
+) -> AsyncGenerator[FileResult]:
+    """Do any job to many files, as `verify_many` does."""
+    results = _results(_items(sources, _to_verify), _pool(job, workers, executor))
+    try:
+        async for result in results:
+            yield result
+    finally:
+        await _close(results)
+
+
 def _pool(job: Job, workers: int | None, executor: Executor | None) -> Pool:
     count = processors() if workers is None else workers
     if count < 1:

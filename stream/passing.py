@@ -130,6 +130,8 @@ class Passing:
                 survey.feed(event)
                 if self._held is None and self._output is not None:
                     self._output.feed(event)
+            if self._parser.inflating and self._output is not None and self._output.pending >= COLLECT:
+                yield self._taken()  # a block may inflate to a thousand times as much
             if kind is DatasetStart:
                 self._held_from = raw_event.offset
 

@@ -50,6 +50,7 @@ CONFINED = {
 
 FOR_CLI = {
     "codec.errors",
+    "codec.hiding",
     "codec.dicom.dictionary",
     "codec.dicom.syntaxes",
     "codec.dicom.tags",

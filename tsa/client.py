@@ -109,6 +109,8 @@ class TimestampClient:
     Raises AuthorityError for a URL that cannot be used, BadPolicy, KeyError for an unknown algorithm, ValueError.
     """
 
+    _authorities: tuple[_Authority, ...] = ()  # also for the repr of a client that could not be made
+
     def __init__(
         self,
         url: str | Sequence[str],
@@ -360,6 +362,8 @@ def _authorities(given: Hidden[_Given], insecure_auth: bool) -> tuple[_Authority
     """The authorities; errors have neither causes nor frames in which passwords stand."""
     try:
         return tuple(_authority(text, given().auth, insecure_auth) for text in given().urls)
+    except UnicodeError:  # which holds the text it is about
+        failure: Exception = ValueError("user and password must be text")
     except (AuthorityError, ValueError) as error:
         failure = bare(error)
     raise failure
@@ -368,7 +372,7 @@ def _authorities(given: Hidden[_Given], insecure_auth: bool) -> tuple[_Authority
 def _authority(text: str, auth: tuple[str, str] | None, insecure_auth: bool) -> _Authority:
     import httpx
 
-    shown = _printable(re.sub(r"//.*@", "//", text, flags=re.DOTALL))
+    shown = _printable(re.sub(r"\A((?:[A-Za-z][A-Za-z0-9+.-]*:)?//)?.*@", r"\1", text, flags=re.DOTALL))
     if "@" in "".join(re.split("[/?#]", text.partition("//")[2], maxsplit=1)[1:]):
         raise _located(AuthorityError("behind the host of a URL, and in passwords before it, @ is written as %40", url=shown))
     try:

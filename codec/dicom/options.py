@@ -34,7 +34,7 @@ class Limits(NamedTuple):
     lengths: int = 1 << 22
     sequence: int = 4 << 20
     kept: int = 16 << 20
-    signed: int = 1 << 18
+    signed: int = 1 << 17
     macs: int = 64
     signatures: int = 4096
     levels: int = 1 << 16

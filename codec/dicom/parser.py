@@ -221,11 +221,13 @@ class Parser:
                     yield event
                 else:
                     if self._done:
+                        self._forget()
                         return
                     self._steps = self._run_content()  # not delegated to: each generator in between costs on every event
                     continue
             except FormatError:
                 self._done = True
+                self._forget()
                 raise
             if self._inflater is None:
                 return
@@ -246,6 +248,13 @@ class Parser:
         self._position = 0
         self._buffer = rest + block if rest else bytes(block)
         self._view = memoryview(self._buffer)
+
+    def _forget(self) -> None:
+        """Let go of the input: parser and states refer to each other, so that nobody else does it soon."""
+        self._base += self._position
+        self._position = 0
+        self._buffer = b""
+        self._view = memoryview(b"")
 
     @property
     def _ended(self) -> bool:
@@ -474,7 +483,8 @@ class Parser:
 
     def _whole_fragments(self, frame: _Frame) -> WholeFragments | None:
         """The fragments that begin here and lie in the buffer, up to the first one that is odd, or None."""
-        buffer, start, lengths = self._buffer, self._position, []
+        buffer, start = self._buffer, self._position
+        lengths: list[int] = []
         position, end = start, min(len(self._buffer), frame.limit - self._base)
         while position + 8 <= end and len(lengths) < _MOST_FRAGMENTS:
             group, element, length = _FRAGMENT(buffer, position)

@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import Final, NamedTuple
 
 from ..dicom import trees
-from ..dicom.events import EXPLICIT, UNDEFINED, Event, ItemEnd, ItemStart, SequenceEnd, SequenceStart
+from ..dicom.events import EXPLICIT, UNDEFINED, Element, Event, ItemEnd, ItemStart, SequenceEnd, SequenceStart
 from ..dicom.tags import CODE_MEANING, CODE_VALUE, CODING_SCHEME_DESIGNATOR, SOP_CLASS_UID, SOP_INSTANCE_UID
 from .references import (
     CURRENT_EVIDENCE_SEQUENCE,
@@ -92,30 +92,15 @@ class Document(NamedTuple):
 
 def document_events(document: Document, instances: Iterable[Described]) -> Iterator[Event]:
     """The data set as events, piece by piece; `instances` is iterated twice and sorted by series."""
-    entries = sorted((*_attributes(document), _evidence, _content), key=_place)
-    for entry in entries:
-        if entry is _evidence:
-            yield from _evidence_events(document, instances)
-        elif entry is _content:
-            yield from _content_events(document, instances)
-        else:
-            yield from trees.item_events([entry])
+    # the two long sequences, (0040,A375) and (0040,A730), are made as they are written
+    attributes = sorted(_attributes(document), key=lambda entry: entry.tag)
+    yield from trees.item_events([entry for entry in attributes if entry.tag < CURRENT_EVIDENCE_SEQUENCE])
+    yield from _evidence_events(document, instances)
+    yield from trees.item_events([entry for entry in attributes if entry.tag > CURRENT_EVIDENCE_SEQUENCE])
+    yield from _content_events(document, instances)
 
 
-class _Place(NamedTuple):
-    """Where something stands that is made piece by piece."""
-
-    tag: int
-
-
-_evidence, _content = _Place(CURRENT_EVIDENCE_SEQUENCE), _Place(CONTENT_SEQUENCE)
-
-
-def _place(entry: trees.Element | trees.Sequence | _Place) -> int:
-    return entry.tag
-
-
-def _text(tag: int, vr: str, value: str) -> trees.Element:
+def _text(tag: int, vr: str, value: str) -> Element:
     return trees.element(tag, vr, value.encode("ascii"))
 
 
@@ -127,7 +112,7 @@ def _code(tag: int, value: str, meaning: str) -> trees.Sequence:
     )
 
 
-def _attributes(document: Document) -> Iterator[trees.Element | trees.Sequence]:
+def _attributes(document: Document) -> Iterator[Element | trees.Sequence]:
     """Everything but the two long sequences, in no order."""
     for tag, (vr, needed) in INHERITED.items():
         value = document.inherited.get(tag, b"")

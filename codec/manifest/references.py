@@ -1,4 +1,4 @@
-"""References to instances with digests and signatures: items of Referenced SOP Sequence (0008,1199), both ways (PS3.3 C.17.2.1)."""
+"""References to instances with digests and signatures: items of Referenced SOP Sequence (PS3.3 C.17.2.1), both ways."""
 
 from __future__ import annotations
 
@@ -111,7 +111,8 @@ def read_reference(item: trees.Item, study: str = "", series: str = "") -> Refer
     if len(macs) > 1:
         raise ManifestError(f"more than one digest of instance {sop_instance}", element="(0400,0403)")
     mac = _read_mac(macs[0], sop_instance) if macs else None
-    return Reference(study, series, sop_class, sop_instance, mac, tuple(_read_signature(each, sop_instance) for each in signatures))
+    read = tuple(_read_signature(each, sop_instance) for each in signatures)
+    return Reference(study, series, sop_class, sop_instance, mac, read)
 
 
 def _items(item: trees.Item, tag: int) -> list[trees.Item]:

@@ -42,7 +42,7 @@ from ..dicom.texts import TextGate
 from ..dicom.vr import TEXT
 from ..errors import LimitExceeded
 from .algorithms import MAC_ALGORITHMS, Digest, new_digest
-from .items import MacParameters, SignatureItem, digested_events, read_mac_parameters, read_signature
+from .items import MacParameters, SignatureItem, count_signed, digested_events, read_mac_parameters, read_signature
 from .location import Location, search_order
 from .mac import Form, Mac
 from .profiles import DatasetFacts
@@ -128,7 +128,7 @@ class _Key(NamedTuple):
 class LevelDigester:
     """Digests of one data set or item, for all its MAC parameters at once; equal parameters share a digest.
 
-    `digests` makes the digest objects where there are several of them.
+    `limit`: different MAC parameters; `offset` is where they stand. `digests` makes the digest objects where there are several.
     """
 
     def __init__(
@@ -139,18 +139,20 @@ class LevelDigester:
         *,
         old_format: bool,
         limit: int,
+        offset: int | None = None,
         digests: Callable[[str], Digest] = new_digest,
     ) -> None:
         self.pixels = PixelFacts()
         self._syntax = syntax
         self._macs: dict[_Key, Mac] = {}
-        self._keys: dict[int, _Key | None] = {}  # by the identity of MAC parameters, which the caller keeps
+        self._keys: dict[int, tuple[MacParameters, _Key | None]] = {}  # by the identity of MAC parameters, which are kept
         self._depth = depth
         self._nesting = 0
         self._old_format = old_format
         keys = dict.fromkeys(key for key in map(self._key, parameters) if key is not None)
         if len(keys) > limit:
-            raise LimitExceeded(f"more than {limit} different MAC parameters in one data set or item")
+            message = f"more than {limit} different MAC parameters in one data set or item"
+            raise LimitExceeded(message, offset=offset, element=tag_text(MAC_PARAMETERS_SEQUENCE))
         digest = digests if len(keys) > 1 else new_digest
         for key in keys:
             self._macs[key] = Mac(key.algorithm, key.tags, verifying=True, digests=digest)
@@ -166,8 +168,8 @@ class LevelDigester:
 
     def _key(self, entry: MacParameters) -> _Key | None:
         if id(entry) not in self._keys:
-            self._keys[id(entry)] = self._new_key(entry)
-        return self._keys[id(entry)]
+            self._keys[id(entry)] = (entry, self._new_key(entry))
+        return self._keys[id(entry)][1]
 
     def _new_key(self, entry: MacParameters) -> _Key | None:
         syntax = syntaxes.SYNTAXES.get(entry.syntax or "")
@@ -445,13 +447,13 @@ class SignatureFinder:
             return
         level.parameters = {}
         for item in tree.items:
-            parameters = read_mac_parameters(item)
-            entries = len(parameters.tags or ())
+            entries = count_signed(item)
             level.signed += entries
             self._signed_left -= entries
             if self._signed_left < 0:
                 message = f"more than {self._limits.signed} entries in Data Elements Signed of an object"
                 raise LimitExceeded(message, offset=self._collecting, element=tag_text(MAC_PARAMETERS_SEQUENCE))
+            parameters = read_mac_parameters(item)
             if parameters.mac_id is not None:
                 level.parameters.setdefault(parameters.mac_id, parameters)
         if not self._ordered:
@@ -480,7 +482,7 @@ class SignatureFinder:
         assert self._syntax is not None
         parameters = (level.parameters or {}).values()
         return LevelDigester(
-            parameters, depth, self._syntax, old_format=self._old_format, limit=self._limits.macs, digests=self._digests
+            parameters, depth, self._syntax, old_format=self._old_format, limit=self._limits.macs, offset=self._collecting, digests=self._digests
         )
 
     def _parser(self, level: _Level, depth: int) -> Parser:

@@ -67,6 +67,17 @@ def _bytes(item: trees.Item, tag: int, *vrs: str) -> bytes | None:
     return found[1] if found is not None and found[0] in vrs else None
 
 
+def read_mac_id(item: trees.Item) -> int | None:
+    """MAC ID Number of an item of either sequence."""
+    return _number(item, MAC_ID_NUMBER)
+
+
+def count_signed(item: trees.Item) -> int:
+    """Entries of Data Elements Signed in an item of MAC Parameters Sequence, each of which takes memory once it is interpreted."""
+    found = trees.find_value(item, DATA_ELEMENTS_SIGNED)
+    return 0 if found is None else len(found[1]) // 4
+
+
 def read_mac_parameters(item: trees.Item) -> MacParameters:
     """Interpret an item of MAC Parameters Sequence."""
     found = trees.find_value(item, DATA_ELEMENTS_SIGNED)

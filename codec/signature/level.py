@@ -13,7 +13,7 @@ from ..dicom.tags import DIGITAL_SIGNATURES_SEQUENCE, MAC_PARAMETERS_SEQUENCE, t
 from ..dicom.vr import TEXT
 from ..errors import ElementNotFound, LimitExceeded, NothingToSign, RequiredAttributeMissing, UnsignableElement
 from .finder import TAGGED, VERIFICATION_FLAG, PixelFacts, first_value
-from .items import read_mac_parameters, read_purpose, read_signature
+from .items import read_mac_id, read_purpose
 from .profiles import DatasetFacts, Profile, rules_of
 from .signable import signable_tag
 
@@ -111,8 +111,7 @@ class LevelSurvey:
 
     def mac_ids(self) -> list[int | None]:
         """MAC ID numbers in use, by either sequence."""
-        used: list[int | None] = [read_mac_parameters(item).mac_id for item in self.parameters]
-        return used + [read_signature(item).mac_id for item in self.signatures]
+        return [read_mac_id(item) for item in (*self.parameters, *self.signatures)]
 
     def selection(self, wanted: Iterable[int] | None, profile: Profile = Profile.NONE) -> list[int]:
         """Tags to sign, ascending: the wanted ones and what the profile requires, or everything signable for None.

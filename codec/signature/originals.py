@@ -7,9 +7,7 @@ the data set has been in, and with them what the signatures were made over that 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
 from enum import Enum
 from itertools import pairwise
 from typing import NamedTuple
@@ -33,13 +31,14 @@ from ..dicom.events import (
     ValueChunk,
     ValueStart,
 )
+from ..dicom.moments import span_of
 from ..dicom.options import DEFAULT_LIMITS, Limits
 from ..dicom.tags import DIGITAL_SIGNATURES_SEQUENCE, MAC_PARAMETERS_SEQUENCE, ORIGINAL_ATTRIBUTES_SEQUENCE
 from ..dicom.tags import text as tag_text
 from ..dicom.vr import TEXT
 from ..errors import LimitExceeded
 from .finder import TAGGED
-from .items import MacParameters, SignatureItem, read_mac_parameters, read_signature
+from .items import MacParameters, SignatureItem, count_signed, read_mac_parameters, read_signature
 from .location import Location
 
 MODIFIED_ATTRIBUTES_SEQUENCE = 0x04000550
@@ -92,14 +91,14 @@ class Budget:
         self._spend("values put back", values)
         self._spend("signatures", signatures)
 
-    def sign(self, parameters: MacParameters) -> None:
-        """MAC parameters are kept."""
-        self._spend("entries in Data Elements Signed", len(parameters.tags or ()))
+    def sign(self, entries: int) -> None:
+        """MAC parameters with so many Data Elements Signed are kept."""
+        self._spend("entries in Data Elements Signed", entries)
 
     def digest(self, parameters: MacParameters) -> None:
         """A digest is made."""
         self._spend("digests", 1)
-        self.sign(parameters)
+        self.sign(len(parameters.tags or ()))
 
 
 class Flaw(Enum):
@@ -214,8 +213,9 @@ def parameters_of(events: Events | None, budget: Budget) -> dict[int, MacParamet
 def _by_mac_id(items: Iterable[trees.Item], budget: Budget) -> dict[int, MacParameters]:
     """The first of each."""
     found: dict[int, MacParameters] = {}
-    for parameters in map(read_mac_parameters, items):
-        budget.sign(parameters)
+    for item in items:
+        budget.sign(count_signed(item))
+        parameters = read_mac_parameters(item)
         if parameters.mac_id is not None:
             found.setdefault(parameters.mac_id, parameters)
     return found
@@ -291,41 +291,13 @@ def _put_nonconforming(entry: trees.Item, values: dict[int, Events], form: int) 
     return True
 
 
-_DATE_TIME = re.compile(r"(\d{4})(\d\d)?(\d\d)?(\d\d)?(\d\d)?(\d\d)?(\.\d{1,6})?([+-]\d{4})?", re.ASCII)
-_UNITS = (timedelta(days=1), timedelta(hours=1), timedelta(minutes=1), timedelta(seconds=1))
-
-
-def _span(text: str | None) -> tuple[bool, datetime, datetime] | None:
-    """Whether a DT value (PS3.5 6.2) has an offset from UTC, and the time it stands for: from, to; None if it is none."""
-    found = _DATE_TIME.fullmatch(text or "")
-    if found is None:
-        return None
-    *numbers, fraction, offset = found.groups()
-    given = [int(number) for number in numbers if number is not None]
-    try:
-        start = datetime(*(given + [1, 1][max(0, len(given) - 1) :]), tzinfo=UTC)  # type: ignore[arg-type,misc]
-        if len(given) == 1:
-            end = start.replace(year=start.year + 1)
-        elif len(given) == 2:
-            end = (start + timedelta(days=31)).replace(day=1)
-        else:
-            end = start + _UNITS[len(given) - 3]
-        if fraction is not None:
-            start += timedelta(microseconds=int(fraction[1:].ljust(6, "0")))
-            end = start + timedelta(microseconds=10 ** (7 - len(fraction)))
-        shift = timedelta(hours=int(offset[:3]), minutes=int(offset[0] + offset[3:])) if offset else timedelta()
-        return offset is not None, start - shift, end - shift
-    except (ValueError, OverflowError):
-        return None
-
-
 def in_order(changes: Sequence[Change]) -> list[Change]:
     """Changes from the oldest to the newest: as their times say if these leave no doubt, else in the order of the items."""
-    spans = [span for span in (_span(change.modified_at) for change in changes) if span is not None]
-    if len(spans) < len(changes) or len({known for known, _, _ in spans}) > 1:
+    spans = [span for span in (span_of(change.modified_at or "") for change in changes) if span is not None]
+    if len(spans) < len(changes) or len({span.in_utc for span in spans}) > 1:
         return list(changes)
-    numbers = sorted(range(len(changes)), key=lambda number: spans[number][1])
-    if any(spans[one][2] > spans[next_one][1] for one, next_one in pairwise(numbers)):
+    numbers = sorted(range(len(changes)), key=lambda number: spans[number].start)
+    if any(spans[one].end > spans[next_one].start for one, next_one in pairwise(numbers)):
         return list(changes)
     return [changes[number] for number in numbers]
 

@@ -9,7 +9,7 @@ from ..dicom import trees
 from ..dicom.tags import DIGITAL_SIGNATURES_SEQUENCE, MAC_PARAMETERS_SEQUENCE
 from ..errors import RemovalError, SignatureNotFound
 from .edits import Level, RemovalSurvey
-from .items import SignatureItem, read_mac_parameters, read_signature
+from .items import SignatureItem, read_mac_id, read_signature
 from .location import Location
 
 _NO_MAC_ID = "Tag not found"
@@ -60,7 +60,7 @@ def _remove(survey: RemovalSurvey, level: Level, signatures: list[SignatureItem]
     unused = {signatures[number].mac_id for number in gone} - {signature.mac_id for signature in left}
     edited: dict[int, list[trees.Item]] = {DIGITAL_SIGNATURES_SEQUENCE: [signature.item for signature in left]}
     parameters = level.items(MAC_PARAMETERS_SEQUENCE)
-    kept = [item for item in parameters if (number := read_mac_parameters(item).mac_id) is None or number not in unused]
+    kept = [item for item in parameters if (number := read_mac_id(item)) is None or number not in unused]
     if len(kept) < len(parameters) or not (parameters or level.lacks_sequence(MAC_PARAMETERS_SEQUENCE)):
         edited[MAC_PARAMETERS_SEQUENCE] = kept
     survey.replace(level, edited)

@@ -20,7 +20,7 @@ from ..dicom.tags import (
     SOP_INSTANCE_UID,
     text,
 )
-from ..errors import UnsupportedSyntax
+from ..errors import LimitExceeded, UnsupportedSyntax
 from .level import SIGNATURE_SEQUENCES, LevelSurvey
 
 SIGNATURE_GROUP_LENGTH = DIGITAL_SIGNATURES_SEQUENCE & 0xFFFF0000
@@ -82,7 +82,11 @@ class ObjectSurvey:
             return
         if kind in _PLAIN and event.tag in _NOTED:  # type: ignore[union-attr]
             self._note(event)  # type: ignore[arg-type]
-        self._take(event, self._encoder)
+        try:
+            self._take(event, self._encoder)
+        except LimitExceeded as error:
+            error.offset = event.offset if error.offset is None else error.offset
+            raise
         if kind is End:
             self._encoder.finish()
 

@@ -37,6 +37,7 @@ _UNUSABLE = (
     "--timestamp-file",
     "--timestamp-url",
     "--dump",
+    "--verify-originals",
 )
 """Options for which one file is all there is."""
 
@@ -57,7 +58,7 @@ def as_for_one_file(line: CommandLine) -> CommandLine:
 
 
 @dataclass(slots=True)
-class _Batch:
+class Batch:
     """What is to be done: the files named, and where results go."""
 
     job: Job
@@ -80,10 +81,10 @@ def carry_out(job: Job, names: tuple[str, ...]) -> ExitCode:
     try:
         results = Results(evaluation.single("--results"), evaluation.single("--resume"), signing=_signs(job))
     except OSError as error:
-        return _unusable(error)
+        return unusable(error)
     interrupted = False
     with results, progress(shown=results.leaves_terminal_free) as shown:
-        batch = _Batch(job, names, results, evaluation.single("--output-directory"))
+        batch = Batch(job, names, results, evaluation.single("--output-directory"))
         try:
             anyio.run(_run, batch, shown)
         except KeyboardInterrupt:
@@ -91,7 +92,7 @@ def carry_out(job: Job, names: tuple[str, ...]) -> ExitCode:
         except errors.Error as error:  # of the key files
             return report_failure(error, job)
         except OSError as error:
-            return _unusable(error)
+            return unusable(error)
     if not log.hides_errors():
         log.put(sys.stderr, (messages.INTERRUPTED if interrupted else "") + results.summary() + "\n")
     return ExitCode(interrupts.exit_code()) if interrupted else results.worst
@@ -101,7 +102,7 @@ def _signs(job: Job) -> bool:
     return job.evaluation.option(COMMAND).long != "--verify"
 
 
-def _unusable(error: OSError) -> ExitCode:
+def unusable(error: OSError) -> ExitCode:
     name = error.filename or messages.STANDARD_STREAM
     reading = getattr(error, "reading", False)
     frame = messages.READING if reading else messages.WRITING
@@ -109,19 +110,19 @@ def _unusable(error: OSError) -> ExitCode:
     return ExitCode.CANNOT_READ_INPUT if reading else ExitCode.CANNOT_WRITE_OUTPUT
 
 
-async def _run(batch: _Batch, shown: Progress) -> None:
+async def _run(batch: Batch, shown: Progress) -> None:
     results, folder = batch.results, batch.folder
     own = {found for found in (results.identity, identity(folder) if folder else None) if found is not None}
     shown.count(batch.names, own)
     search = Search(results.take_error, results.skip, own)
-    files = _files(batch, search)
+    files = files_of(batch, search)
     async with contextlib.aclosing(files), contextlib.aclosing(_done(batch, files)) as done:
         async for result in done:
             results.take(result)
             shown.advance(result.bytes)
 
 
-def _done(batch: _Batch, files: AsyncIterator[str | None]) -> AsyncGenerator[FileResult]:
+def _done(batch: Batch, files: AsyncIterator[str | None]) -> AsyncGenerator[FileResult]:
     """The results of the files, in order of completion."""
     from .. import sign_many, verify_many
 
@@ -132,7 +133,7 @@ def _done(batch: _Batch, files: AsyncIterator[str | None]) -> AsyncGenerator[Fil
     return sign_many(pairs, keys=_key_files(batch.job.evaluation), workers=batch.workers, **signing_options(batch.job))
 
 
-async def _files(batch: _Batch, search: Search) -> AsyncGenerator[str | None]:
+async def files_of(batch: Batch, search: Search) -> AsyncGenerator[str | None]:
     """The files to process, without those that are done; None before waiting for more."""
     null = batch.job.evaluation.given("--null")
     for name in batch.names:

@@ -36,7 +36,7 @@ class Search:
         """`failed` and `skipped` are told a path and a reason; `own` are files and directories to leave out silently."""
         self._failed = failed
         self._skipped = skipped
-        self._own = own
+        self.own = own
         self._seen: set[Identity] = set()
 
     def files(self, name: str) -> Iterator[str]:
@@ -50,7 +50,7 @@ class Search:
                 self._failed(path, getattr(error, "strerror", None) or str(error))
                 continue
             this = found.st_dev, found.st_ino
-            if this in self._own:
+            if this in self.own:
                 continue
             if stat.S_ISREG(found.st_mode):
                 yield path
@@ -79,8 +79,8 @@ class Search:
             self._failed(folder, error.strerror or str(error))
 
     def _is_own(self, entry: os.DirEntry[str]) -> bool:
-        found = identity(entry.path) if self._own else None
-        return found is not None and found in self._own
+        found = identity(entry.path) if self.own else None
+        return found is not None and found in self.own
 
 
 async def listed(separator: bytes) -> AsyncGenerator[str | None]:

@@ -126,8 +126,22 @@ class Results:
         self._counts["skipped"] += 1
         self._write({"path": path, "exit_code": 0, "skipped": reason}, ExitCode.OK)
 
+    def tell(self, line: dict[str, Any], code: ExitCode, *, count: str | None = None, number: int = 1, size: int = 0) -> None:
+        """Write a line about `number` files, counted as "good", "bad" or "errors", or about something else. Raises OSError."""
+        line = line | {"exit_code": int(code)}
+        if count is None:
+            self._put(line, code)
+            return
+        self._counts[count] += number
+        self._counts["files"] += number
+        self._bytes += size
+        self._put(line, code)
+
     def _write(self, line: dict[str, Any], code: ExitCode) -> None:
         self._counts["files"] += 1
+        self._put(line, code)
+
+    def _put(self, line: dict[str, Any], code: ExitCode) -> None:
         self._note(code)
         # names that are no text become lone surrogates in ASCII, which loading makes the same names again
         rest = memoryview(json.dumps(line).encode() + b"\n")

@@ -24,6 +24,7 @@ from .option_table import (
     FORMAT,
     LENGTHS,
     MAC,
+    MANIFESTS,
     ORIGINALS,
     OTHER_OUTPUT,
     PASSWORD,
@@ -72,6 +73,12 @@ def run(argv: Sequence[str]) -> ExitCode:
             job = _prepare(batch.as_for_one_file(line))
             interrupts.stop_operation()
             return batch.carry_out(job, line.parameters)
+        if any(line.rightmost(BY_NAME[name]) is not None for name in MANIFESTS):
+            from . import manifest
+
+            job = _prepare(manifest.as_for_one_file(line))
+            interrupts.stop_operation()
+            return manifest.carry_out(job, line.parameters)
         return _evaluate(line)
     except UsageError as error:
         return ExitCode.USAGE if log.hides_errors() else _usage_error(error)
@@ -113,7 +120,6 @@ def _prepare(line: CommandLine) -> Job:
     evaluation.settle(TIMESTAMP, AUTHORITY, TIMESTAMP_MAC, TIMESTAMP_NONCE, TIMESTAMP_CERTIFICATE, TIMESTAMP_ID)
     evaluation.check_authority()
     evaluation.settle(WRITE_SYNTAX, LENGTHS, OTHER_OUTPUT, DEMANDS, BATCH)
-    evaluation.check_batch()
     evaluation.check_policy()
     log.COMMAND.debug(usage.header() + "\n")
     names, loaded = dictionary()

@@ -87,11 +87,6 @@ class Evaluation:
         if self.given("--ts-user") and not self.given("--ts-password-file") and values.PASSWORD_VARIABLE not in os.environ:
             raise UsageError(messages.NO_PASSWORD.format(values.PASSWORD_VARIABLE))
 
-    def check_batch(self) -> None:
-        """Raise UsageError if something is asked for that is not done to many files."""
-        if self.given("--batch") and self.given("--verify-originals"):
-            raise UsageError(messages.NOT_ALLOWED_WITH.format("--verify-originals", "--batch"))
-
     def check_policy(self) -> None:
         """Raise UsageError if a policy is given for something that is not judged by one."""
         if self.given("--policy") and self.given("--verify-originals"):

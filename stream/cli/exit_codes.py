@@ -93,6 +93,7 @@ FAILURES: dict[type[errors.Error], Failure] = {
     errors.BadRevocationListFile: Failure(ExitCode.CANNOT_READ_INPUT, logging.CRITICAL, messages.UNREADABLE_REVOCATION_LIST),
     errors.BadKeyFile: Failure(ExitCode.CANNOT_READ_INPUT, logging.CRITICAL, messages.UNREADABLE_KEY),
     errors.BadPolicyFile: Failure(ExitCode.USAGE, logging.CRITICAL, messages.UNUSABLE_POLICY, detail=""),
+    errors.ManifestError: _signing(detail=""),
     errors.PolicyViolation: Failure(ExitCode.SIGNING_FAILED, logging.ERROR, messages.REASON_ONLY, detail=""),
     errors.UnsupportedSyntax: Failure(
         ExitCode.CANNOT_WRITE_OUTPUT, logging.CRITICAL, messages.NO_CONVERSION, detail=messages.NO_CONVERSION_REASON

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from . import messages
-from .option_table import BY_NAME
+from .option_table import BATCHES, BY_NAME
 from .options import Option
 
 SEPARATORS = " \t\n\r"
@@ -132,6 +132,6 @@ def parse(arguments: Sequence[str]) -> CommandLine:
     if not any(found.option.exits for found in occurrences):
         if len(parameters) < MIN_PARAMETERS:
             raise UsageError(messages.MISSING_PARAMETER)
-        if len(parameters) > MAX_PARAMETERS and not any(found.option.long == "--batch" for found in occurrences):
+        if len(parameters) > MAX_PARAMETERS and not any(found.option.long in BATCHES.any_of for found in occurrences):
             raise UsageError(messages.TOO_MANY_PARAMETERS)
     return CommandLine(tuple(resolved), tuple(occurrences), tuple(parameters))

@@ -176,6 +176,7 @@ SUMMARY: Final = (
     "{files} files: {good} good, {bad} bad, {errors} errors, {skipped} skipped, {before} done before; {size} in {seconds:.1f} s"
 )
 INTERRUPTED: Final = "interrupted; "
+MAKING_MANIFEST: Final = "{}: making manifest: {}"
 
 # trouble with logging, in the words of log4cplus, the logging library inside DCMTK
 LOGGING: Final = "log4cplus:{} {}\n"

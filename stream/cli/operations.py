@@ -141,10 +141,10 @@ async def _sign(job: Job) -> ExitCode:
     from .. import is_special, sign
 
     evaluation = job.evaluation
-    signer: Signer | Callable[[], Coroutine[Any, Any, Signer]] = partial(_load_signer, evaluation)
+    signer: Signer | Callable[[], Coroutine[Any, Any, Signer]] = partial(load_signer, evaluation)
     if job.tags is not None and job.source == messages.STANDARD_STREAM and is_special("/dev/stdin"):
-        signer = await _load_signer(evaluation)  # what is to be signed is known: it can be signed while it passes
-    async with _stamper(job) as stamper:
+        signer = await load_signer(evaluation)  # what is to be signed is known: it can be signed while it passes
+    async with new_stamper(job) as stamper:
         await sign(
             _source(job),
             _target(job),
@@ -157,7 +157,7 @@ async def _sign(job: Job) -> ExitCode:
 
 
 @contextlib.asynccontextmanager
-async def _stamper(job: Job) -> AsyncIterator[Stamper | None]:
+async def new_stamper(job: Job) -> AsyncIterator[Stamper | None]:
     """Where the timestamp of a new signature comes from: an authority, or files for later."""
     files = timestamping.query_files(job.evaluation)
     if job.authority is None:
@@ -191,7 +191,7 @@ async def _remove(job: Job) -> ExitCode:
             log.COMMAND.log(level, text)
 
     if evaluation.key_files is not None:
-        await _load_signer(evaluation)  # of a signing command that this one replaces: dcmsign insists on it
+        await load_signer(evaluation)  # of a signing command that this one replaces: dcmsign insists on it
     one = next(iter(evaluation.values(COMMAND)), None)
     run = remove_all if one is None else partial(remove, uid=one)
     try:
@@ -217,7 +217,7 @@ async def _insert(job: Job) -> ExitCode:
     evaluation = job.evaluation
     query_file, reply_file, uid_file = evaluation.values(COMMAND)
     if evaluation.key_files is not None:
-        await _load_signer(evaluation)  # as for removal
+        await load_signer(evaluation)  # as for removal
     try:
         await insert_timestamp(
             _source(job),
@@ -268,7 +268,7 @@ OPERATIONS: dict[str, Callable[[Job], Coroutine[Any, Any, ExitCode]]] = {
 }
 
 
-async def _load_signer(evaluation: Evaluation) -> Signer:
+async def load_signer(evaluation: Evaluation) -> Signer:
     from .. import Encoding, KeySigner
 
     assert evaluation.key_files is not None

@@ -25,7 +25,8 @@ USER = Condition("--ts-user", frozenset({"--ts-user"}))
 TIME_CHECK = Condition("--ts-check-time, --timestamp-url or --request-timestamp", AUTHORITY_COMMANDS | {"--ts-check-time"})
 
 JUDGED = Condition("--verify, --sign or --sign-item", frozenset({"--verify", "--sign", "--sign-item"}))
-BATCHES = Condition("--batch", frozenset({"--batch"}))
+MANIFESTS = frozenset({"--make-manifest", "--verify-manifest"})
+BATCHES = Condition("--batch", frozenset({"--batch"}) | MANIFESTS)  # as for --timestamp-file
 
 FILE_NAME = ("[f]ilename: string",)
 
@@ -744,6 +745,34 @@ BATCH = Block(
             ),
             kind=Kind.SINGLE,
             note="with --verify, --sign or --sign-item; see [many-files.md](many-files.md)",
+            added=True,
+        ),
+        Option(
+            "",
+            "--make-manifest",
+            (
+                "sign a manifest of the instances of a study and",
+                "write it to file; parameters as with --batch",
+            ),
+            1,
+            FILE_NAME,
+            only_with=SIGN,
+            kind=Kind.SINGLE,
+            note="MAC algorithm SHA-256 and purpose 14 if nothing else is said; see [manifests.md](manifests.md)",
+            added=True,
+        ),
+        Option(
+            "",
+            "--verify-manifest",
+            (
+                "verify a manifest, and a study against it;",
+                "parameters and results as with --batch",
+            ),
+            1,
+            FILE_NAME,
+            only_with=VERIFY,
+            kind=Kind.SINGLE,
+            note="exit code 101 unless all of the study is there, unchanged, and nothing else; see [manifests.md](manifests.md)",
             added=True,
         ),
         Option(

@@ -49,6 +49,9 @@ _TIMES: Final = {
 
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
+LONGEST_CERTIFICATE: Final = 1 << 20
+"""Bytes; those in use have some thousand."""
+
 _LONGEST_NUMBER: Final = 128
 """Bytes of a version or serial number (RFC 5280 allows 20); Python refuses to print integers of thousands of digits."""
 
@@ -95,7 +98,10 @@ class Certificate:
     def from_der(cls, data: bytes | memoryview) -> Certificate:
         """The certificate at the beginning of `data`; bytes behind it are ignored. Raises BadCertificateFile."""
         try:
-            return cls(**_fields(der.expect(data, der.SEQUENCE)))
+            node = der.expect(data, der.SEQUENCE)
+            if len(node.encoding) > LONGEST_CERTIFICATE:
+                raise der.DerError("longer than 1 MiB")
+            return cls(**_fields(node))
         except ValueError as error:
             raise BadCertificateFile(f"no X.509 certificate: {error}") from None
 

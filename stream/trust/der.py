@@ -26,6 +26,10 @@ _LONGEST_OID: Final = 128
 """Bytes; far beyond any registered one, and it bounds the arithmetic a hostile one can cause."""
 
 
+_MOST_CHILDREN: Final = 4096
+"""Data values in one other; lists of thousands, such as that of revoked certificates, are not read here."""
+
+
 class DerError(ValueError):
     """The data are not the DER structure that was expected."""
 
@@ -66,10 +70,13 @@ def expect(data: bytes | bytearray | memoryview, *tags: int) -> Node:
 
 
 def children(node: Node) -> Iterator[Node]:
-    """The data values in the content of a constructed one. Raises DerError."""
-    rest = node.content
+    """The data values in the content of a constructed one, at most some thousand. Raises DerError."""
+    rest, left = node.content, _MOST_CHILDREN
     while len(rest):
         child = read(rest)
+        left -= 1
+        if left < 0:
+            raise DerError("too many data values")
         yield child
         rest = rest[len(child.encoding) :]
 

@@ -55,7 +55,11 @@ def _limit() -> None:
 
 
 def _run(
-    command: Sequence[str | Path], folder: Path, given: Path | None, environment: Mapping[str, str], before: Callable[[], None] | None
+    command: Sequence[str | Path],
+    folder: Path,
+    given: Path | None,
+    environment: Mapping[str, str],
+    before: Callable[[], None] | None,
 ) -> Outcome:
     def prepare() -> None:
         _limit()
@@ -71,7 +75,7 @@ def _run(
             timeout=PATIENCE,
             check=False,
             env={**os.environ, **environment},
-            preexec_fn=prepare,  # noqa: PLW1509 (there are no threads here)
+            preexec_fn=prepare,
         )
     text, _, peak = done.stderr.decode("utf-8", "replace").rpartition("\npeak ")
     assert peak.isdigit(), done.stderr[-2000:]

@@ -21,7 +21,7 @@ from pydicom.uid import UID
 
 from tests.stream import archive
 from tests.stream.archive import REMOVED, change, coerced, dcmsign_code, save, sign
-from tests.stream.material import EXPLICIT, PYDICOM_FILES, element, head, meta, sequence, stream, write_sparse
+from tests.stream.material import EXPLICIT, MAC_VECTORS, PYDICOM_FILES, element, head, meta, sequence, stream, write_sparse
 from tests.stream.ways import SOURCES
 
 pytestmark = pytest.mark.anyio
@@ -167,6 +167,23 @@ async def test_a_signature_left_in_place_fits_an_earlier_state(signed: Path, tmp
     assert not report.ok
 
 
+async def test_a_signature_that_still_fits_is_told_of_once(tmp_path: Path, trust: Trust) -> None:
+    before = sign(PYDICOM_FILES / "CT_small.dcm", tmp_path / "signed.dcm", "--tag", "Modality")
+    report = await earlier(coerced(before, tmp_path / "after.dcm", VALUES, move_signatures=False), trust)
+    assert [signature.verdict for signature in report.current.signatures] == [Verdict.OK]
+    assert verdicts(report) == [[]]
+    assert report.ok
+
+
+async def test_the_last_data_elements_are_put_back(tmp_path: Path, trust: Trust) -> None:
+    plain = tmp_path / "in.dcm"
+    plain.write_bytes(meta() + head() + element(0x7FE00010, "OW", bytes(range(100))))
+    before = sign(plain, tmp_path / "signed.dcm")
+    after = coerced(before, tmp_path / "after.dcm", {"PatientName": REMOVED, "PixelData": REMOVED})
+    assert "PixelData" not in pydicom.dcmread(after)
+    assert verdicts(await earlier(after, trust)) == [[Verdict.OK]]
+
+
 async def test_a_signature_made_after_the_change_is_none_of_an_earlier_state(tmp_path: Path, trust: Trust) -> None:
     after = coerced(PYDICOM_FILES / "CT_small.dcm", tmp_path / "after.dcm", VALUES)
     report = await earlier(sign(after, tmp_path / "signed.dcm"), trust)
@@ -176,7 +193,7 @@ async def test_a_signature_made_after_the_change_is_none_of_an_earlier_state(tmp
 
 
 async def test_a_signature_in_an_item_that_is_put_back(tmp_path: Path, trust: Trust) -> None:
-    files = [str(archive.MAC_VECTORS / f"{part}-rsa.pem") for part in ("key", "cert")]
+    files = [str(MAC_VECTORS / f"{part}-rsa.pem") for part in ("key", "cert")]
     before = tmp_path / "signed.dcm"
     archive.call("dcmsign", "--sign-item", *files, "BeamSequence[0]", str(PYDICOM_FILES / "rtplan.dcm"), str(before))
     after = coerced(before, tmp_path / "after.dcm", {"BeamSequence": []})
@@ -336,6 +353,15 @@ async def test_a_signer_who_is_not_trusted(signed: Path, tmp_path: Path) -> None
     assert verdicts(report) == [[Verdict.UNTRUSTED]]
     assert only(report).intact
     assert not report.ok
+
+
+async def test_a_signature_of_another_object(signed: Path, tmp_path: Path, trust: Trust) -> None:
+    other = pydicom.dcmread(sign(PYDICOM_FILES / "MR_small.dcm", tmp_path / "other.dcm"))
+    dataset = pydicom.dcmread(coerced(signed, tmp_path / "after.dcm", VALUES))
+    old = dataset.OriginalAttributesSequence[0].ModifiedAttributesSequence[0]
+    for tag in (archive.MAC_PARAMETERS, archive.SIGNATURES):
+        old[tag].value = other[tag].value
+    assert verdicts(await earlier(save(dataset, tmp_path / "after.dcm"), trust)) == [[Verdict.CORRUPTED]]
 
 
 async def test_missing_mac_parameters(signed: Path, tmp_path: Path, trust: Trust) -> None:

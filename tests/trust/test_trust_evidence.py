@@ -48,22 +48,30 @@ def report(certificate: str, trusted: Trust, at: datetime | None = AT) -> Signat
     return anyio.run(run)
 
 
-def openssl_dates(folder: Path, encoding: bytes) -> tuple[datetime, ...]:
+def openssl_dates(folder: Path, encoding: bytes) -> tuple[datetime, datetime]:
     """The dates of a revocation list as openssl shows them."""
     path = folder / "list.pem"
     path.write_bytes(list_pem(encoding))
     command = [require_peer("openssl"), "crl", "-in", path, "-noout", "-lastupdate", "-nextupdate"]
     shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     texts = [line.partition("=")[2] for line in shown.splitlines()]
-    return tuple(datetime.strptime(text, "%b %d %H:%M:%S %Y %Z").replace(tzinfo=UTC) for text in texts)
+    begin, end = (datetime.strptime(text, "%b %d %H:%M:%S %Y %Z").replace(tzinfo=UTC) for text in texts)
+    return begin, end
 
 
 def openssl_chain(folder: Path, *trusted: str, untrusted: str) -> list[str]:
     """Common names of the chain of "signer" as openssl builds it, leaf first."""
     for name in (*trusted, untrusted, "signer"):
         (folder / f"{name}.pem").write_bytes(forge.pem(certificates()[name]))
-    files = [text for name in trusted for text in ("-CAfile", folder / f"{name}.pem")]
-    command = [require_peer("openssl"), "verify", "-show_chain", *files, "-untrusted", folder / f"{untrusted}.pem"]
+    files: list[str | Path] = [text for name in trusted for text in ("-CAfile", folder / f"{name}.pem")]
+    command: list[str | Path] = [
+        require_peer("openssl"),
+        "verify",
+        "-show_chain",
+        *files,
+        "-untrusted",
+        folder / f"{untrusted}.pem",
+    ]
     shown = subprocess.run([*command, folder / "signer.pem"], capture_output=True, text=True, check=True).stdout
     return [line.rpartition("CN")[2].partition(" (")[0].strip(" =") for line in shown.splitlines() if line.startswith("depth")]
 
