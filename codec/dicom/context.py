@@ -41,8 +41,8 @@ class ItemContext:
     def __init__(self, dictionary: Dictionary = BUILT_IN) -> None:
         self._dictionary = dictionary
         self._creators: dict[int, str] | None = None
-        self._pixel_representation = 0
-        self._waveform_bits = 8
+        self._pixel_representation: int | None = None
+        self._waveform_bits: int | None = None
 
     def implicit_vr(self, tag: int, undefined_length: bool) -> str:
         """The VR of an element that carries none."""
@@ -62,7 +62,7 @@ class ItemContext:
         if tag in _SIGNED_BY_PIXEL_REPRESENTATION:
             return "SS" if self._pixel_representation == 1 else "US"
         if tag in _BY_WAVEFORM_BITS:
-            return "OB" if self._waveform_bits == 8 else "OW"
+            return "OB" if self._waveform_bits in (None, 8) else "OW"
         return self._choice(tag, vr)
 
     def converted_vr(self, tag: int) -> str:
@@ -87,18 +87,19 @@ class ItemContext:
     def remember(self, tag: int, vr: str, value: bytes) -> int:
         """Note an element that decides about later ones: private creators, Pixel Representation, Waveform Bits Allocated.
 
-        One that has another VR than they should have, from some dictionary, decides nothing. Returns how many private creators
+        One that has another VR than they should have, from some dictionary, decides nothing, and of several the first does, which
+        is the one that counts everywhere. Returns how many private creators
         have been noted.
         """
         if tag & 0x10000:
             if 0x10 <= tag & 0xFFFF <= 0xFF and vr in TEXT:
                 if self._creators is None:
                     self._creators = {}
-                self._creators[tag] = value.rstrip(b" \0").decode("latin-1") if len(value) <= _LONGEST_CREATOR else ""
+                self._creators.setdefault(tag, value.rstrip(b" \0").decode("latin-1") if len(value) <= _LONGEST_CREATOR else "")
                 return len(self._creators)
-        elif tag == PIXEL_REPRESENTATION and vr == "US":
+        elif tag == PIXEL_REPRESENTATION and vr == "US" and self._pixel_representation is None:
             self._pixel_representation = int.from_bytes(value[:2], "little")
-        elif tag == WAVEFORM_BITS_ALLOCATED and vr == "US":
+        elif tag == WAVEFORM_BITS_ALLOCATED and vr == "US" and self._waveform_bits is None:
             self._waveform_bits = int.from_bytes(value[:2], "little")
         return 0
 

@@ -1,13 +1,13 @@
 """What every byte of a DICOM file is for, found without the library under test.
 
-Only well-formed little endian files with meta header, explicit or implicit VR, as the tests build them.
+Only well-formed files with meta header, explicit or implicit VR, as the tests build them; of deflated ones the inflated bytes.
 """
 
 from __future__ import annotations
 
 import enum
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 
 class Role(enum.Enum):
@@ -39,7 +39,7 @@ class Byte(NamedTuple):
 _LONG = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "UR", "UT", "UV"})
 _UNDEFINED = 0xFFFFFFFF
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
-_IMPLICIT_LE = b"1.2.840.10008.1.2\0"
+_IMPLICIT_LE, _EXPLICIT_BE = b"1.2.840.10008.1.2\0", b"1.2.840.10008.1.2.2\0"
 
 
 def layout(data: bytes, dictionary: Mapping[int, str]) -> list[Byte]:
@@ -53,6 +53,7 @@ def layout(data: bytes, dictionary: Mapping[int, str]) -> list[Byte]:
     syntax = data[132 : reader.end].split(b"\2\0\x10\0UI", 1)[1]
     size = int.from_bytes(syntax[:2], "little")
     reader.explicit = syntax[2 : 2 + size] != _IMPLICIT_LE
+    reader.order = "big" if syntax[2 : 2 + size] == _EXPLICIT_BE else "little"
     reader.elements((), len(data))
     assert len(reader.bytes) == len(data)
     return reader.bytes
@@ -63,6 +64,7 @@ class _Reader:
         self.data = data
         self.dictionary = dictionary
         self.explicit = True
+        self.order: Literal["little", "big"] = "little"
         self.end = 0
         self.bytes: list[Byte] = []
 
@@ -73,12 +75,12 @@ class _Reader:
         return self.data[field]
 
     def number(self, count: int, role: Role, path: tuple[int, ...], vr: str) -> int:
-        return int.from_bytes(self.mark(count, role, path, vr), "little")
+        return int.from_bytes(self.mark(count, role, path, vr), self.order)
 
     def tag(self) -> int:
         start = len(self.bytes)
         group, element = self.data[start : start + 2], self.data[start + 2 : start + 4]
-        return int.from_bytes(group, "little") << 16 | int.from_bytes(element, "little")
+        return int.from_bytes(group, self.order) << 16 | int.from_bytes(element, self.order)
 
     def elements(self, around: tuple[int, ...], end: int | None) -> None:
         """Data elements up to `end`, or up to a delimiter."""
