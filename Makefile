@@ -6,7 +6,7 @@ INSTALLED := $(VENV)/installed
 SOURCES := $(VENV)/sources
 PACKAGES := codec tsa stream
 
-.PHONY: demo test check lint types bench bench-full fuzz clean
+.PHONY: demo test check lint types bench bench-full fuzz robustness clean
 .DELETE_ON_ERROR:
 
 demo: $(INSTALLED) ## signs, stamps and verifies two real images and shows that tampering is noticed
@@ -32,6 +32,9 @@ bench-full: $(INSTALLED) ## everything there is a target for, 15 minutes on an i
 
 fuzz: $(INSTALLED) ## looks for inputs that break something, SECONDS for each target; findings go to build/fuzz
 	@$(BIN)/python -m tests.fuzz all --seconds $(or $(SECONDS),60)
+
+robustness: $(INSTALLED) ## bombs and faults at full size: a million items, 1 GiB interrupted at many moments, ten minutes
+	@ROBUSTNESS=full $(BIN)/python -m pytest -n 2 tests/robustness $(PYTEST)
 
 clean:
 	rm -rf $(VENV) build dist demo *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -10,7 +10,7 @@ from typing import Any
 from ..codec.dicom.events import Anomaly, AnomalyCode, Event
 from ..codec.dicom.options import READ_AS_FOUND, ReadOptions
 from ..codec.dicom.texts import TextGate
-from ..codec.errors import LimitExceeded, ManifestError, UnorderedInput
+from ..codec.errors import Error, LimitExceeded, ManifestError, UnorderedInput
 from ..codec.manifest.instance import Instance, InstanceDigester
 from ..codec.manifest.references import ReferencedMac
 from . import ripemd160 as _ripemd160  # noqa: F401 (registers the fallback)
@@ -93,11 +93,15 @@ async def read_instance(
     path: str, options: ReadOptions, algorithms: tuple[str, ...], listed: ReferencedMac | None = None
 ) -> Instance:
     """The same for a file."""
-    async with AsyncExitStack() as stack:
-        opened = await open_source(path)
-        stack.push_async_callback(close_source, opened)
-        again = await rereadable(opened, stack)
-        return await run_in_thread(digest_instance, again, options, algorithms, listed)
+    try:
+        async with AsyncExitStack() as stack:
+            opened = await open_source(path)
+            stack.push_async_callback(close_source, opened)
+            again = await rereadable(opened, stack)
+            return await run_in_thread(digest_instance, again, options, algorithms, listed)
+    except Error as error:
+        error.path = path if error.path is None else error.path
+        raise
 
 
 @dataclass(frozen=True, slots=True)

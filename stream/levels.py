@@ -196,5 +196,7 @@ def _moment(time: datetime) -> str:
 
 def _line(text: str) -> str:
     """Text from a stranger in one line of bounded length."""
-    shown = "".join(letter if letter.isprintable() else f"\\x{ord(letter):02x}" for letter in text[:_LONGEST])
+    shown = text[:_LONGEST]
+    if not shown.isprintable():
+        shown = "".join(letter if letter.isprintable() else f"\\x{ord(letter):02x}" for letter in shown)
     return shown if len(text) <= _LONGEST else f"{shown}..."

@@ -192,7 +192,9 @@ class ManifestVerification:
         used = {reference.mac.algorithm for reference in self._reader.references.values() if reference.mac is not None}
         algorithms = tuple(sorted(used & MAC_ALGORITHMS.keys())) or (_STRONG,)
         job = DigestJob(algorithms, self._read)
-        async with aclosing(run_many(job, self._others(sources), workers=workers, executor=executor)) as results:
+        others = self._others(sources)
+        many = run_many(job, others, workers=workers, executor=executor)
+        async with aclosing(others), aclosing(many) as results:
             async for result in results:
                 yield self._take(await self._judge(result))
         for uid, reference in self._reader.references.items():

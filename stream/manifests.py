@@ -249,7 +249,9 @@ class _Study:
         """All instances, in the order of the document. Raises ManifestError if there are none."""
         if not self._entries:
             raise ManifestError("no instances")
-        return [entry.described for entry in sorted(self._entries.values())]
+        entries = sorted(self._entries.values())
+        self._entries.clear()  # the document is made of the rest
+        return [entry.described for entry in entries]
 
 
 def _failure(result: FileResult) -> Exception:

@@ -18,6 +18,9 @@ from .reports import TimestampPolicy
 from .trust.anchors import Trust
 from .trust.revocation import RevocationCheck
 
+_LONGEST: Final = 1 << 20
+"""Bytes of a policy file."""
+
 KEY_TYPES: Final = ("RSA", "DSA", "EC", "DH")
 
 GROUPS: Final[dict[str, tuple[str, ...]]] = {
@@ -49,6 +52,11 @@ GROUPS: Final[dict[str, tuple[str, ...]]] = {
         "ImageOrientationPatient",
         "RescaleIntercept",
         "RescaleSlope",
+        "ModalityLUTSequence",
+        "VOILUTSequence",
+        "002811xx",
+        "002812xx",
+        "60xxxxxx",
         "SharedFunctionalGroupsSequence",
         "PerFrameFunctionalGroupsSequence",
         "7fe0xxxx",
@@ -143,9 +151,14 @@ class Policy:
 
         try:
             with Path(text).open("rb") as file:
-                data = tomllib.load(file)
+                content = file.read(_LONGEST + 1)
+            if len(content) > _LONGEST:
+                raise BadPolicyFile("longer than 1 MiB", path=text)
+            data = tomllib.loads(content.decode())
         except (OSError, ValueError) as error:  # of a TOML file that is none, and of a NUL in the name
             raise BadPolicyFile(getattr(error, "strerror", None) or str(error), path=text) from error
+        except RecursionError as error:
+            raise BadPolicyFile("nested too deep", path=text) from error
         try:
             return policy_of(data, Path(text).stem)
         except BadPolicyFile as error:
@@ -155,7 +168,7 @@ class Policy:
 
 _STRONG: Final = frozenset({"SHA256", "SHA384", "SHA512"})
 
-Policy.COMPATIBLE = Policy("compatible")
+Policy.COMPATIBLE = Policy("compatible", timestamps=TimestampPolicy.IGNORE)
 Policy.RECOMMENDED = Policy(
     "recommended",
     create=Strength(_STRONG, {"RSA": 2048, "EC": 256}),
@@ -193,7 +206,7 @@ def policy_of(data: Mapping[str, Any], name: str) -> Policy:
     """
     _only(data, {"name", "base", "create", "accept"}, "policy")
     base = data.get("base", "compatible")
-    if base not in NAMED:
+    if not isinstance(base, str) or base not in NAMED:
         raise BadPolicyFile(f"base: {base!r} is none of {', '.join(NAMED)}")
     policy = replace(NAMED[base], name=_text(data.get("name", name), "name"))
     created = _table(data, "create")
@@ -265,7 +278,7 @@ def _purposes(value: object, where: str) -> frozenset[int]:
     codes = {code for code, _ in PURPOSES}
     found = _list(value, where)
     for code in found:
-        if code not in codes or isinstance(code, bool):
+        if type(code) is not int or code not in codes:
             raise BadPolicyFile(f"{where}: {code!r} is no code of a purpose (1 to {max(codes)})")
     return frozenset(found)
 
@@ -311,6 +324,10 @@ _READERS: Final[dict[str, Any]] = {
 }
 
 
+_REPEATING: Final = frozenset({0x5000, 0x6000})
+"""Groups of which a keyword means all sixteen (PS3.5 7.6)."""
+
+
 def tag_pattern(name: str) -> tuple[int, int] | None:
     """Mask and value that the tags meant by a keyword, or by eight digits with x for any, have in common; None for neither."""
     digits = name.lower().replace(",", "").strip("()")
@@ -318,4 +335,6 @@ def tag_pattern(name: str) -> tuple[int, int] | None:
         mask = int("".join("0" if digit == "x" else "f" for digit in digits), 16)
         return mask, int(digits.replace("x", "0"), 16)
     tag = BUILT_IN.tag_of(name)
-    return None if tag is None else (0xFFFFFFFF, tag)
+    if tag is None:
+        return None
+    return (0xFF00FFFF if tag >> 16 in _REPEATING else 0xFFFFFFFF), tag

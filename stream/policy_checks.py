@@ -52,9 +52,14 @@ class PolicyOutcome(NamedTuple):
         }
 
 
-def judged_by(policy: Policy, report: VerificationReport) -> VerificationReport:
-    """The report with what the policy says about it."""
-    return replace(report, policy=PolicyOutcome(policy, violations(policy, report)))
+def judged_by(policy: Policy, report: VerificationReport, *, profile_met: bool = True) -> VerificationReport:
+    """The report with what the policy says about it; `profile_met`: a signature that counts fulfils the profile it names."""
+    return replace(report, policy=PolicyOutcome(policy, violations(policy, report, profile_met=profile_met)))
+
+
+def counting(policy: Policy, report: VerificationReport) -> tuple[SignatureReport, ...]:
+    """The signatures of which nothing is asked that they do not fulfil."""
+    return tuple(signature for signature in report.signatures if not any(_of_signature(policy, signature)))
 
 
 def check_creation(policy: Policy, certificate: Certificate, digest: str) -> None:
@@ -64,14 +69,16 @@ def check_creation(policy: Policy, certificate: Certificate, digest: str) -> Non
         raise PolicyViolation(f"policy {policy.name}: {reason}")
 
 
-def violations(policy: Policy, report: VerificationReport) -> tuple[Violation, ...]:
+def violations(policy: Policy, report: VerificationReport, *, profile_met: bool = True) -> tuple[Violation, ...]:
     """Everything in a report of an inspected object that the policy does not accept.
 
-    ValueError if the object was not inspected.
+    `profile_met`: whether one of the signatures that count fulfils the policy's profile, which a report does not tell. ValueError if the object was not inspected.
     """
     if report.inspection is None:
         raise ValueError("the object has not been inspected")
     found = list(_of_signatures(policy, report))
+    if policy.profile is not None and not profile_met:
+        found.append(Violation("profile", None, f"no signature fulfils {policy.profile.value}"))
     found += _of_object(policy, report)
     return tuple(found)
 
@@ -121,8 +128,6 @@ def _of_timestamp(policy: Policy, signature: SignatureReport) -> Iterator[Violat
 
 
 def _of_object(policy: Policy, report: VerificationReport) -> Iterator[Violation]:
-    if policy.profile is not None and report.missing_profile is not None:
-        yield Violation("profile", None, f"no signature fulfils {policy.profile.value}")
     yield from _of_coverage(policy, report)
     if policy.findings is not None:
         yield from _of_findings(policy.findings, report)
@@ -133,10 +138,10 @@ def _of_coverage(policy: Policy, report: VerificationReport) -> Iterator[Violati
     assert report.inspection is not None
     if not policy.coverage:
         return
-    counting = [signature for signature in report.signatures if not any(_of_signature(policy, signature))]
-    scope = scope_of(report.inspection.map, [signed_by(signature) for signature in counting])
+    scope = scope_of(report.inspection.map, [signed_by(signature) for signature in counting(policy, report)])
+    excluded = frozenset(report.inspection.map.excluded)
     open_entries = [entry for entry in scope.unprotected if entry.part is Part.ELEMENT and not entry.location]
-    inside = [entry for entry in scope.unprotected if entry.part is Part.ELEMENT and entry in report.inspection.map.excluded]
+    inside = [entry for entry in scope.unprotected if entry.part is Part.ELEMENT and entry in excluded]
     if report.inspection.map.more:
         yield Violation("coverage", None, f"{report.inspection.map.more} parts of the object are too many to be looked at")
     for word in policy.coverage:

@@ -73,9 +73,9 @@ class Verification:
         self._raw = Spool() if source is None else None  # the whole of a small stream, in case it is not sorted
         self._unordered = False
         self._digests = DigestThreads()
-        self._finder = self._new_finder(self._read)
         self._inspects = inspect or policy is not None
         self._policy = policy
+        self._finder = self._new_finder(self._read)
         self._inspector: Inspector | None = None
 
     def _new_inspector(self) -> Inspector | None:
@@ -91,7 +91,7 @@ class Verification:
             options=self._options,
             ordered=ordered,
             old_format=self._old_format,
-            facts=self._profile is not None,
+            facts=self._profile is not None or (self._policy is not None and self._policy.profile is not None),
             digests=self._digests.new,
         )
 
@@ -205,9 +205,11 @@ class Verification:
         report = with_scopes(report, self._inspector.finish(), anchors=anchors)
         if self._policy is None:
             return report
-        from .policy_checks import judged_by
+        from .policy_checks import counting, judged_by
 
-        return judged_by(self._policy, report)
+        profile = self._policy.profile
+        met = profile is None or self._is_met(profile, counting(self._policy, report))  # whoever likes can add a broken one
+        return judged_by(self._policy, report, profile_met=met)
 
     def _is_met(self, profile: Profile, reports: tuple[SignatureReport, ...]) -> bool:
         """Whether one of the signatures, valid or not, fulfils a profile in the object as it is."""
@@ -271,7 +273,6 @@ async def verify(
     """
     if policy is not None:
         trust, timestamps = policy.applied_to(trust, timestamps)
-        require_profile = policy.profile if require_profile is None else require_profile
     opened = await open_source(source)
     try:
         again = opened if isinstance(opened, RandomAccess) else None
@@ -334,7 +335,6 @@ async def open_verifier(
     """
     if policy is not None:
         trust, timestamps = policy.applied_to(trust, timestamps)
-        require_profile = policy.profile if require_profile is None else require_profile
     opened = await open_source(source)
     again = opened if isinstance(opened, RandomAccess) else None
     verification = Verification(None, read, stream_format, profile=require_profile, again=again, inspect=inspect, policy=policy)

@@ -16,6 +16,7 @@ from ..dicom.events import (
     Element,
     End,
     Event,
+    FragmentsEnd,
     FragmentsStart,
     Preamble,
     SequenceEnd,
@@ -37,6 +38,7 @@ from ..dicom.tags import (
     is_private,
 )
 from ..dicom.tags import text as tag_text
+from ..dicom.vr import LONG_HEADER
 from .findings import BY_ANOMALY, Finding, FindingKind
 from .mapping import ObjectMap, ObjectMapper
 from .preambles import preamble_finding
@@ -60,6 +62,17 @@ class Inspection(NamedTuple):
     map: ObjectMap
     findings: tuple[Finding, ...]
     more: int = 0
+
+
+def _has_plain_header(event: Element | ValueStart | SequenceStart | FragmentsStart, form: int) -> bool:
+    """Whether the header of a VR with a 32-bit length has zeros where it should, and says what is read.
+
+    What the parser reads as UN it tells itself.
+    """
+    if form == CONVERTED and event.vr == "UN":
+        return True
+    code = bytes(event.raw[4:8])
+    return code[2:] == b"\0\0" and (form != CONVERTED or code[:2].decode("latin-1") in (event.vr, "UN"))
 
 
 class _Group:
@@ -110,6 +123,9 @@ class Inspector:
             self._depth += 1
         elif kind is SequenceEnd:
             self._depth -= 1
+        elif kind is FragmentsEnd:
+            if any(event.raw[4:8]):
+                self._add(FindingKind.NONSTANDARD_VR, event.offset, PIXEL_DATA, "length of the delimiter behind the fragments")
         elif kind is Anomaly:
             self._note_anomaly(event)  # type: ignore[arg-type]
         elif kind is Preamble:
@@ -142,9 +158,12 @@ class Inspector:
 
     def _note_anomaly(self, event: Anomaly) -> None:
         kind = BY_ANOMALY[event.code]
+        detail = ""
         if kind is FindingKind.UNORDERED and self._mapper.holds(event.tag):
             kind = FindingKind.DUPLICATE  # the parser compares neighbours only
-        self._add(kind, event.offset, event.tag)
+        elif kind is FindingKind.UNORDERED and self._mapper.is_full:
+            kind, detail = FindingKind.DUPLICATE, "or out of order: there are too many to tell"
+        self._add(kind, event.offset, event.tag, detail)
 
     # ------------------------------------------------------------------ file meta information
 
@@ -157,9 +176,13 @@ class Inspector:
         self._meta = True
         self._note_uid(event)
 
-    def _note_uid(self, event: Element) -> None:
-        if event.tag in _TOLD and isinstance(event, Element):
+    def _note_uid(self, event: Element | ValueStart | SequenceStart | FragmentsStart) -> None:
+        if event.tag not in _TOLD:
+            return
+        if isinstance(event, Element):
             self._uids.setdefault(event.tag, event.value.strip(b" \0").decode("latin-1"))
+        else:
+            self._uids.setdefault(event.tag, "one that is no UID")  # too long to be kept, or a sequence
 
     def _start(self, event: DatasetStart) -> None:
         """The data set begins."""
@@ -187,11 +210,17 @@ class Inspector:
             self._check_syntax(event)
         if self._depth == 0:
             self._check_level(event)
+        if not tag & 0xFFFF and (type(event) is not Element or event.vr != "UL" or len(event.value) != 4):
+            self._add(FindingKind.WRONG_GROUP_LENGTH, event.offset, tag, f"no UL of 4 bytes, but {event.vr}")
+        elif tag == DATA_SET_TRAILING_PADDING:
+            self._add(FindingKind.TRAILING_PADDING, event.offset, tag)
         if tag >> 16 < 8:
             self._add(FindingKind.NESTED_GROUP_BELOW_8, event.offset, tag)
         vr, form = event.vr, self._form if type(event) is FragmentsStart else event.form
+        if form != IMPLICIT and vr in LONG_HEADER and not _has_plain_header(event, form):
+            self._add(FindingKind.NONSTANDARD_VR, event.offset, tag, f"read as {vr}")
         if form == CONVERTED:
-            return  # its header was wrong, which has been told
+            return  # its header was wrong, which has been told, here or by the parser
         if vr == "UN":
             known = self._dictionary.plain.get(tag)
             kind = FindingKind.UNKNOWN_UN if known is None or is_private(tag) else FindingKind.DISGUISED_UN
@@ -215,14 +244,11 @@ class Inspector:
         tag = event.tag
         if self._group is not None and tag >> 16 != self._group.number:
             self._close_group(event.offset)
-        if isinstance(event, Element):
-            if not tag & 0xFFFF and len(event.value) == 4:
-                order = "big" if SYNTAXES[self._syntax].little_endian is False else "little"
-                length = int.from_bytes(event.value, order)  # type: ignore[arg-type]
-                self._group = _Group(tag >> 16, event.offset, event.offset + len(event.raw), length)
-            self._note_uid(event)
-        if tag == DATA_SET_TRAILING_PADDING:
-            self._add(FindingKind.TRAILING_PADDING, event.offset, tag)
+        if isinstance(event, Element) and not tag & 0xFFFF and event.vr == "UL" and len(event.value) == 4:
+            order = "big" if SYNTAXES[self._syntax].little_endian is False else "little"
+            length = int.from_bytes(event.value, order)  # type: ignore[arg-type]
+            self._group = _Group(tag >> 16, event.offset, event.offset + len(event.raw), length)
+        self._note_uid(event)
         if tag in _PIXELS:
             if self._pixels and tag not in self._pixels:
                 self._add(FindingKind.SEVERAL_PIXELS, event.offset, tag)

@@ -90,13 +90,17 @@ class _Open:
         self.item = 0
 
 
-def part_of(tag: int) -> Part:
-    """What a data element of a data set or item is."""
+_GROUP_LENGTH_SIZE = 12
+"""Bytes of a group length, in implicit and explicit VR."""
+
+
+def part_of(tag: int, vr: str, size: int, *, nested: bool) -> Part:
+    """What a data element is, by what it consists of: whatever only has the tag of what is never signed is an element."""
     if tag in (MAC_PARAMETERS_SEQUENCE, DIGITAL_SIGNATURES_SEQUENCE):
-        return Part.SIGNATURES
+        return Part.SIGNATURES if vr == "SQ" else Part.ELEMENT
     if not tag & 0xFFFF:
-        return Part.GROUP_LENGTH
-    return Part.PADDING if tag == DATA_SET_TRAILING_PADDING else Part.ELEMENT
+        return Part.GROUP_LENGTH if vr == "UL" and size == _GROUP_LENGTH_SIZE else Part.ELEMENT
+    return Part.PADDING if tag == DATA_SET_TRAILING_PADDING and not nested else Part.ELEMENT
 
 
 class ObjectMapper:
@@ -126,6 +130,11 @@ class ObjectMapper:
     def holds(self, tag: int) -> bool:
         """Whether the innermost data set or item has had this data element already."""
         return tag in self._levels[-1].tags
+
+    @property
+    def is_full(self) -> bool:
+        """Whether there were parts that have not been kept."""
+        return self._more > 0
 
     def feed(self, event: Event) -> None:
         """Take the next event."""
@@ -162,7 +171,7 @@ class ObjectMapper:
             self._front.append(Entry(Part.META, tag, vr, (), offset, size))
             self._kept += 1
             return
-        entry = Entry(part_of(tag), tag, vr, level.location, offset, size)
+        entry = Entry(part_of(tag, vr, size, nested=bool(level.location)), tag, vr, level.location, offset, size)
         level.entries.append(entry)
         level.tags.add(tag)
         self._kept += 1

@@ -67,18 +67,18 @@ def run(argv: Sequence[str]) -> ExitCode:
         if line.rightmost(BY_NAME[name]) is not None:
             return _print(text())
     try:
-        if line.rightmost(BY_NAME["--batch"]) is not None:
-            from . import batch  # not needed for one file
-
-            job = _prepare(batch.as_for_one_file(line))
-            interrupts.stop_operation()
-            return batch.carry_out(job, line.parameters)
         if any(line.rightmost(BY_NAME[name]) is not None for name in MANIFESTS):
             from . import manifest
 
             job = _prepare(manifest.as_for_one_file(line))
             interrupts.stop_operation()
             return manifest.carry_out(job, line.parameters)
+        if line.rightmost(BY_NAME["--batch"]) is not None:
+            from . import batch  # not needed for one file
+
+            job = _prepare(batch.as_for_one_file(line))
+            interrupts.stop_operation()
+            return batch.carry_out(job, line.parameters)
         return _evaluate(line)
     except UsageError as error:
         return ExitCode.USAGE if log.hides_errors() else _usage_error(error)
@@ -121,6 +121,7 @@ def _prepare(line: CommandLine) -> Job:
     evaluation.check_authority()
     evaluation.settle(WRITE_SYNTAX, LENGTHS, OTHER_OUTPUT, DEMANDS, BATCH)
     evaluation.check_policy()
+    policy = preparation.load_policy(evaluation)
     log.COMMAND.debug(usage.header() + "\n")
     names, loaded = dictionary()
     if not loaded:
@@ -128,7 +129,7 @@ def _prepare(line: CommandLine) -> Job:
     authority = preparation.load_authority(evaluation)
     preparation.create_dump(evaluation)
     source, target = (*line.parameters, "")[:2]
-    return Job(evaluation, source, target, trust, tags, names, authority)
+    return Job(evaluation, source, target, trust, tags, names, authority, policy)
 
 
 def _usage_error(error: UsageError) -> ExitCode:

@@ -8,7 +8,7 @@ from .evaluation import Evaluation
 from .option_table import COMMAND
 
 if TYPE_CHECKING:
-    from .. import Dictionary, Trust
+    from .. import Dictionary, Policy, Trust
     from .authority import Authority
 
 
@@ -22,6 +22,7 @@ class Job(NamedTuple):
     tags: tuple[int, ...] | None
     dictionary: Dictionary
     authority: Authority | None = None
+    policy: Policy | None = None
 
     @property
     def location(self) -> str | tuple[()]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +33,7 @@ from .option_table import (
 )
 
 if TYPE_CHECKING:
-    from .. import ReadOptions, Signer, Stamper, StreamFormat, TimestampClient
+    from .. import ReadOptions, Signer, Stamper, StreamFormat, TimestampClient, VerificationReport
     from .authority import Authority
 
 
@@ -79,13 +79,8 @@ def verification_options(job: Job) -> dict[str, Any]:
 
 
 def _policy(job: Job) -> dict[str, Any]:
-    """The policy that was given, as a parameter. Raises BadPolicyFile."""
-    name = job.evaluation.single("--policy")
-    if name is None:
-        return {}
-    from .. import Policy
-
-    return {"policy": Policy.load(name)}
+    """The policy that was given, as a parameter."""
+    return {} if job.policy is None else {"policy": job.policy}
 
 
 async def _verify(job: Job) -> ExitCode:
@@ -98,10 +93,20 @@ async def _verify(job: Job) -> ExitCode:
     floor = log.COMMAND.getEffectiveLevel()
     for level, text in listing.lines(report, job.dictionary, details=log.shows(logging.INFO), floor=floor):
         log.COMMAND.log(level, text)
-    if report.policy is not None:
-        for violation in report.policy.violations:
-            log.COMMAND.error(messages.VIOLATED.format(report.policy.policy.name, violation))
+    for text in _violations(report):
+        log.COMMAND.error(text)
     return listing.exit_code(report)
+
+
+def _violations(report: VerificationReport) -> Iterator[str]:
+    """What a policy does not accept; nothing for one that asks nothing, for then everything has been said."""
+    if report.policy is None:
+        return
+    from .. import Policy  # rarely used
+
+    if report.policy.policy != Policy.COMPATIBLE:
+        for violation in report.policy.violations:
+            yield messages.VIOLATED.format(report.policy.policy.name, violation)
 
 
 async def _verify_originals(job: Job) -> ExitCode:

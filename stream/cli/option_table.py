@@ -36,7 +36,7 @@ GENERAL = Block(
     (
         Option("-h", "--help", ("print this help text and exit",), kind=Kind.EXIT),
         Option("", "--version", ("print version information and exit",), kind=Kind.EXIT),
-        Option("", "--arguments", ("print expanded command line arguments",), kind=Kind.SINGLE),
+        Option("", "--arguments", ("print expanded command line arguments",), kind=Kind.SINGLE, note="passwords as `***`"),
         Option("-q", "--quiet", ("quiet mode, print no warnings and errors",), setting="fatal"),
         Option("-v", "--verbose", ("verbose mode, print processing details",), setting="info"),
         Option("-d", "--debug", ("debug mode, print debug information",), setting="debug"),

@@ -7,7 +7,6 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ...codec.hiding import wipe
 from . import messages
 
 STANDARD_INPUT, STANDARD_ERROR = 0, 2
@@ -32,6 +31,8 @@ def ask() -> bytearray:
 
 
 def _converse(answers: int, prompts: int) -> bytearray:
+    from ...codec.hiding import wipe  # nobody is asked before
+
     for _ in range(2):
         os.write(prompts, messages.PASS_PHRASE_PROMPT.encode())
         line = _line(answers)

@@ -7,14 +7,14 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from ...codec.errors import BadCertificateFile, BadRevocationListFile
+from ...codec.errors import BadCertificateFile, BadPolicyFile, BadRevocationListFile
 from . import log, messages, timestamping, values
 from .evaluation import Evaluation
 from .exit_codes import ExitCode
 from .option_table import ENCODING
 
 if TYPE_CHECKING:
-    from .. import Dictionary, Encoding, Trust
+    from .. import Dictionary, Encoding, Policy, Trust
     from .authority import Authority
 
 _LONGEST_PASSWORD: Final = 1 << 16
@@ -81,6 +81,20 @@ def _load_one(option: str, name: str, encoding: Encoding) -> Trust:
     # directories that do not exist are no fault; several are joined as in PATH
     folders = tuple(CertificateDirectory(folder, encoding) for folder in name.split(os.pathsep) if folder)
     return Trust(directories=folders, revocation=RevocationCheck.NONE)
+
+
+def load_policy(evaluation: Evaluation) -> Policy | None:
+    """What ``--policy`` asks, None without it; before anything else is read or asked for. Raises Stop."""
+    name = evaluation.single("--policy")
+    if name is None:
+        return None
+    from .. import Policy  # rarely used
+
+    try:
+        return Policy.load(name)
+    except BadPolicyFile as error:
+        log.COMMAND.critical(messages.UNUSABLE_POLICY.format(name=name, text=error.message))
+        raise Stop(ExitCode.USAGE) from None
 
 
 def load_authority(evaluation: Evaluation) -> Authority | None:

@@ -69,9 +69,14 @@ async def _together(first: Callable[[], Awaitable[None]], *others: Callable[[], 
             failures.append(error)
             group.cancel_scope.cancel()
 
-    async with anyio.create_task_group() as group:
-        for stage in others:
-            group.start_soon(guarded, stage)
-        await guarded(first)
+    try:
+        async with anyio.create_task_group() as group:
+            for stage in others:
+                group.start_soon(guarded, stage)
+            await guarded(first)
+    except BaseExceptionGroup as errors:
+        if errors.subgroup(KeyboardInterrupt) is None:
+            raise
+        raise KeyboardInterrupt from None  # trio raises it while this task waits for the others, too
     if failures:
         raise failures[0]

@@ -11,19 +11,18 @@ from hmac import compare_digest
 from typing import TYPE_CHECKING, Protocol
 
 from ...codec.errors import BadCertificateFile, BadKeyFile, CryptoFailure, KeyMismatch, UnsupportedKey
-from ...codec.hiding import Hidden, wipe
 from ...codec.signature.algorithms import MAC_ALGORITHMS
 from ..io.files import read_buffer
 from ..io.threads import run_in_thread
 from . import der
 from .certificates import Certificate, Encoding, load_certificate
-from .keys import Password, hidden, load_private_key
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes, PublicKeyTypes
     from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 
     from .certificates import PublicKey
+    from .keys import Password
 
 
 class Signer(Protocol):
@@ -67,6 +66,9 @@ class KeySigner:
 
         What was read of the key file is overwritten when the key is decoded.
         """
+        from ...codec.hiding import Hidden, wipe
+        from .keys import hidden, load_private_key  # verification does without
+
         password = hidden(password)
         data = bytes(_read(certificate_file, BadCertificateFile))
         certificate = load_certificate(data, encoding, name=os.fspath(certificate_file))
@@ -94,6 +96,9 @@ class KeySigner:
         are for errors. Raises BadCertificateFile, or BadKeyFile for a key that cannot be decoded and for a wrong or
         missing password.
         """
+        from ...codec.hiding import Hidden
+        from .keys import hidden, load_private_key
+
         password, content = hidden(password), Hidden(key)
         del key  # tracebacks with local variables must not show it
         loaded = load_certificate(certificate, encoding, name=certificate_name)

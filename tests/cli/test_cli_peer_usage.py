@@ -63,7 +63,7 @@ COMMAND_FILES = """
 @bogus.txt
 @blanks.txt @empty --bogus
 @one.txt out.dcm -
-@one.txt "" +pw x
+@one.txt "" +cf x
 @quotes.txt
 @quotes.txt third
 @joined.txt

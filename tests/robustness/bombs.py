@@ -17,6 +17,9 @@ FULL = bool(os.environ.get("ROBUSTNESS"))
 MANY = 1_000_000 if FULL else 20_000
 """Of what takes some microseconds each."""
 
+SOME = 128 if FULL else 32
+"""MiB of inflated values."""
+
 MILLION = 1_000_000
 NEST = 100_000
 MIB = 1 << 20
@@ -233,7 +236,7 @@ BOMBS: dict[str, Bomb] = {
     "long private creators": Bomb(
         lambda: (
             meta(IMPLICIT)
-            + b"".join(implicit((0x0011 + 2 * (n // 240)) << 16 | 0x10 + n % 240, b"c" * 16_000) for n in range(1000))
+            + b"".join(implicit((0x0011 + 2 * (n // 240)) << 16 | 0x10 + n % 240, b"c" * 16_000) for n in range(3000))
         )
     ),
     "private creators": refused(
@@ -244,10 +247,10 @@ BOMBS: dict[str, Bomb] = {
         "more than 1024 private creators in one data set or item",
     ),
     # deflated: 1000 to 1
-    "deflated zeros": Bomb(lambda: _image(1024 if FULL else 256)),
-    "deflated zeros, not sorted": Bomb(lambda: _image(64, element(0x00100020, "LO", b"4711") + NAME)),
+    "deflated zeros": Bomb(lambda: _image(1024 if FULL else 64)),
+    "deflated zeros, not sorted": Bomb(lambda: _image(SOME, element(0x00100020, "LO", b"4711") + NAME)),
     "deflated text": Bomb(
-        lambda: deflated([NAME, element(TEXT, "UT", b"", length=128 * MIB), *[b" " * MIB] * 128]),
+        lambda: deflated([NAME, element(TEXT, "UT", b"", length=SOME * MIB), *[b" " * MIB] * SOME]),
     ),
     "deflated elements": Bomb(lambda: deflated([NAME, *empty_elements(6 * MANY)]), sign=_LEVEL),
     "deflated items": Bomb(

@@ -110,9 +110,7 @@ def test_spools_are_nobody_elses(make: object, tmp_path: Path, monkeypatch: pyte
 
 def drop_to(user: int, groups: list[int], code: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
     """Run Python code as another user; what it needs is imported before."""
-    start = (
-        "import os, sys\nfrom dcmsign.stream.io.sinks import FileSink, open_sink\nfrom dcmsign.codec.errors import SinkError\n"
-    )
+    start = "import os, sys\nfrom dcmsign.stream.io.sinks import FileSink\n"
     start += f"os.setgroups({groups}); os.setresgid({user}, {user}, {user}); os.setresuid({user}, {user}, {user})\n"
     command = [sys.executable, "-c", start + code, *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)

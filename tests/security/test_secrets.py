@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import socket
 import subprocess
 import sys
 import traceback
@@ -115,35 +114,28 @@ def test_a_callback_that_fails(key_file: Path) -> None:
     assert_hidden(all_shown(error), *key_fragments(key_file.read_bytes()))
 
 
-@pytest.mark.parametrize("damage", ["cut", "garbled", "label"])
-@pytest.mark.parametrize("encoding", Encoding)
-def test_a_key_that_cannot_be_read(damage: str, encoding: Encoding, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("encoding", "damage"), [(Encoding.PEM, "cut"), (Encoding.PEM, "garbled"), (Encoding.PEM, "label"), (Encoding.DER, "cut")]
+)
+def test_a_key_that_cannot_be_read(encoding: Encoding, damage: str, tmp_path: Path) -> None:
     """What is left of it is still nobody's business."""
-    content = PLAIN_KEY.read_bytes()
+    content, certificate = PLAIN_KEY.read_bytes(), CERTIFICATE.read_bytes()
     if encoding is Encoding.DER:
         key: Any = serialization.load_pem_private_key(content, None)
         form = serialization.PrivateFormat.TraditionalOpenSSL
         content = key.private_bytes(serialization.Encoding.DER, form, serialization.NoEncryption())
-    damaged = {
-        "cut": content[:-200],
-        "garbled": content[: len(content) // 2] + b"*!" + content[len(content) // 2 + 2 :],
-        "label": content.replace(b"END ", b"END X"),
-    }[damage]
-    if damaged == content:
-        pytest.skip("nothing to damage in DER")
-    path = tmp_path / "damaged.key"
-    path.write_bytes(damaged)
-    certificate = CERTIFICATE.read_bytes()
-    if encoding is Encoding.DER:
         certificate = serialization_of(certificate)
+    path, middle = tmp_path / "damaged.key", len(content) // 2
+    path.write_bytes(
+        {
+            "cut": content[:-200],
+            "garbled": content[:middle] + b"*!" + content[middle + 2 :],
+            "label": content.replace(b"END ", b"END X"),
+        }[damage]
+    )
     (tmp_path / "cert").write_bytes(certificate)
-    try:
-        KeySigner.load(path, tmp_path / "cert", encoding=encoding)
-    except errors.BadKeyFile as error:
-        shown = all_shown(error)
-    else:
-        pytest.skip("good enough for OpenSSL")
-    assert_hidden(shown)
+    error = raised(lambda: KeySigner.load(path, tmp_path / "cert", encoding=encoding), errors.BadKeyFile)
+    assert_hidden(all_shown(error))
 
 
 def serialization_of(pem: bytes) -> bytes:
@@ -355,11 +347,9 @@ def test_a_proxy_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_connection_that_breaks_while_the_header_is_sent() -> None:
-    """The frames of httpx and h11 hold the header then."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    listener.close()  # nobody listens any more
-    port = listener.getsockname()[1] if listener.fileno() >= 0 else 9
-    assert_hidden(all_shown(ask(f"http://127.0.0.1:{port}/", auth=(USER, PASSWORD))), *CREDENTIALS)
+    """Frames of httpx and h11 hold the header then."""
+    with Server(resetting, reading=False) as server:
+        assert_hidden(all_shown(ask(server.url, auth=(USER, PASSWORD))), *CREDENTIALS)
 
 
 # ---------------------------------------------------------------- the command

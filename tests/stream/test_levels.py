@@ -226,7 +226,8 @@ async def test_every_vector_as_data(trust: Trust) -> None:
         report = await verify(signed_vector(name), trust=trust)
         data = json.loads(json.dumps(report.to_dict(), allow_nan=False))
         assert data == report.to_dict()
-        for found, source in ((data, report), *zip(data["signatures"], report.signatures, strict=True)):
+        pairs: list[tuple[dict[str, Any], SignatureReport | VerificationReport]] = [(data, report)]
+        for found, source in (*pairs, *zip(data["signatures"], report.signatures, strict=True)):
             assert [level["reached"] for level in found["levels"].values()] == list(reached(source.levels))
             if source.scope is not None:
                 assert found["scope"]["counts"] == lists(found["scope"])

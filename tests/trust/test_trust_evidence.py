@@ -52,7 +52,7 @@ def openssl_dates(folder: Path, encoding: bytes) -> tuple[datetime, datetime]:
     """The dates of a revocation list as openssl shows them."""
     path = folder / "list.pem"
     path.write_bytes(list_pem(encoding))
-    command = [require_peer("openssl"), "crl", "-in", path, "-noout", "-lastupdate", "-nextupdate"]
+    command: list[str | Path] = [require_peer("openssl"), "crl", "-in", path, "-noout", "-lastupdate", "-nextupdate"]
     shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     texts = [line.partition("=")[2] for line in shown.splitlines()]
     begin, end = (datetime.strptime(text, "%b %d %H:%M:%S %Y %Z").replace(tzinfo=UTC) for text in texts)
@@ -72,7 +72,8 @@ def openssl_chain(folder: Path, *trusted: str, untrusted: str) -> list[str]:
         "-untrusted",
         folder / f"{untrusted}.pem",
     ]
-    shown = subprocess.run([*command, folder / "signer.pem"], capture_output=True, text=True, check=True).stdout
+    command.append(folder / "signer.pem")
+    shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     return [line.rpartition("CN")[2].partition(" (")[0].strip(" =") for line in shown.splitlines() if line.startswith("depth")]
 
 
@@ -146,6 +147,7 @@ NEWER = forge.utc("260201000000Z")
         pytest.param([revoke("root", this_update=NEWER), ROOT_LIST], [NEWER], id="the latest one, first"),
         pytest.param([ROOT_LIST, revoke("root", this_update=NEWER, next_update=NEWER)], ["old"], id="a current one"),
         pytest.param([ROOT_LIST, revoke("root", this_update=NEWER, extensions=DELTA)], ["old", NEWER], id="with a delta list"),
+        pytest.param([ROOT_LIST, revoke("root", extensions=DELTA, issuer_key="other")], ["old"], id="not somebody else's"),
         pytest.param([ROOT_LIST, ROOT_LIST], ["old"], id="each once"),
     ],
 )
