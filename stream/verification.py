@@ -194,7 +194,7 @@ class Verification:
     def finish(
         self, judged: Callable[[FoundSignature, int], SignatureReport], *, required: bool, anchors: bool = False
     ) -> VerificationReport:
-        """The verdicts, once everything has been read; `judged` gives that on one signature; `anchors`: there are trust anchors."""
+        """The verdicts, once everything has been read; `judged` gives that on a signature; `anchors`: there are trust anchors."""
         reports = tuple(judged(found, number) for number, found in enumerate(self._finder.found, 1))
         missing = None if self._profile is None or self._is_met(self._profile, reports) else self._profile
         report = VerificationReport(reports, required, missing, tuple(self._finder.ignored))

@@ -49,7 +49,8 @@ class FindingKind(Enum):
         Severity.WARNING,
         "a VR that is none, or reserved bytes that are not zero",
         "The data element is read as UN or with corrected header (PS3.5 6.2.2, 7.1.2). Readers differ in how long they take "
-        "the length field of an unknown VR to be. Digests hold zeros where reserved bytes, or the length of a delimiter, are not.",
+        "the length field of an unknown VR to be. Digests hold zeros where reserved bytes, or the length of a delimiter, are "
+        "not.",
     )
     UNDEFINED_UN = (
         Severity.WARNING,
@@ -146,8 +147,8 @@ class FindingKind(Enum):
     WRONG_GROUP_LENGTH = (
         Severity.WARNING,
         "a group length that is wrong",
-        "Group lengths are retired and cannot be signed (PS3.5 7.2). A reader that skips groups by them gets to another place. One "
-        "that is no UL of 4 bytes can hold anything, and counts as a data element that is not protected.",
+        "Group lengths are retired and cannot be signed (PS3.5 7.2). A reader that skips groups by them gets to another "
+        "place. One that is no UL of 4 bytes can hold anything, and counts as a data element that is not protected.",
     )
     SEVERAL_PIXELS = (
         Severity.CRITICAL,
@@ -158,8 +159,8 @@ class FindingKind(Enum):
     TRAILING_PADDING = (
         Severity.INFO,
         "data set trailing padding",
-        "(FFFC,FFFC) holds whatever its creator likes and cannot be signed (PS3.10 7.2). Inside an item, where it does not belong, it "
-        "counts as a data element that is not protected.",
+        "(FFFC,FFFC) holds whatever its creator likes and cannot be signed (PS3.10 7.2). Inside an item, where it does not "
+        "belong, it counts as a data element that is not protected.",
     )
     TRAILING_DATA = (
         Severity.WARNING,

@@ -482,7 +482,13 @@ class SignatureFinder:
         assert self._syntax is not None
         parameters = (level.parameters or {}).values()
         return LevelDigester(
-            parameters, depth, self._syntax, old_format=self._old_format, limit=self._limits.macs, offset=self._collecting, digests=self._digests
+            parameters,
+            depth,
+            self._syntax,
+            old_format=self._old_format,
+            limit=self._limits.macs,
+            offset=self._collecting,
+            digests=self._digests,
         )
 
     def _parser(self, level: _Level, depth: int) -> Parser:

@@ -73,7 +73,7 @@ def read_mac_id(item: trees.Item) -> int | None:
 
 
 def count_signed(item: trees.Item) -> int:
-    """Entries of Data Elements Signed in an item of MAC Parameters Sequence, each of which takes memory once it is interpreted."""
+    """Entries of Data Elements Signed in an item of MAC Parameters Sequence; each takes memory once it is interpreted."""
     found = trees.find_value(item, DATA_ELEMENTS_SIGNED)
     return 0 if found is None else len(found[1]) // 4
 
