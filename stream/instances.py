@@ -12,7 +12,7 @@ from ..codec.dicom.options import READ_AS_FOUND, ReadOptions
 from ..codec.dicom.texts import TextGate
 from ..codec.errors import Error, LimitExceeded, ManifestError, UnorderedInput
 from ..codec.manifest.instance import Instance, InstanceDigester
-from ..codec.manifest.references import ReferencedMac
+from ..codec.manifest.references import ReferencedMac, shown
 from . import ripemd160 as _ripemd160  # noqa: F401 (registers the fallback)
 from .io.ahead import ReadAhead
 from .io.sources import RandomAccess, close_source, open_source
@@ -126,4 +126,6 @@ class DigestJob:
         report = await verify(path, read=self.read, inspect=False)
         for signature in report.signatures:
             if not signature.location and not signature.intact:
-                raise ManifestError(f"its signature {signature.uid} is not good ({signature.reason})", path=path)
+                raise ManifestError(
+                    f"its signature {shown(signature.uid or '(none)')} is not good ({signature.reason})", path=path
+                )

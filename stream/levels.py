@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from ..codec.signature.signable import signable_tag
 from .reports import Remark, SignatureReport, Verdict, VerificationReport
 
 if TYPE_CHECKING:
@@ -20,8 +21,6 @@ _LONGEST: Final = 200
 
 _NAMED: Final = 5
 """Data elements that are named; the rest is counted."""
-
-_FIRST_SIGNABLE_GROUP: Final = 0x0008
 
 _NO_ANCHORS: Final = "no trust anchors were given"
 _NOT_INTACT: Final = "it is not intact"
@@ -181,7 +180,7 @@ def _elements(entries: Sequence[Entry]) -> list[Entry]:
 
 def _is_nested_excluded(entry: Entry) -> bool:
     """Whether a data element is one that digests leave out wherever it is; signed items show theirs besides."""
-    return bool(entry.location) and entry.tag is not None and entry.tag >> 16 < _FIRST_SIGNABLE_GROUP
+    return bool(entry.location) and entry.tag is not None and not signable_tag(entry.tag)
 
 
 def _names(entries: Sequence[Entry]) -> str:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from ..codec.errors import VerificationFailed
 from ..codec.manifest.comparison import InstanceStatus
+from ..codec.manifest.references import shown
 from .levels import Level
 from .receipts import SigningReceipt
 from .reports import VerificationReport
@@ -55,7 +56,8 @@ class InstanceReport:
     `path`: the file, None for an instance that is MISSING. `sop_instance`: None for a file that is UNREADABLE. `added`: data
     elements that the manifest does not list. `removed`: those it lists and that are gone. `unprotected`: those that cannot be
     signed (UN), about which no manifest says anything. `copy_of`: the file in which this instance was found before. `error`: the
-    class of the error with an UNREADABLE one. `seconds`, `bytes`: spent on the file, and its size.
+    class of the error with an UNREADABLE one. `seconds`, `bytes`: spent on the file, and its size. Of many data elements the
+    first ones are named.
     """
 
     status: InstanceStatus
@@ -171,7 +173,7 @@ class ManifestReport:
         for name in ("signed", "intact", "complete", "exact"):
             level: Level = getattr(levels, name)
             if not level.reached:
-                raise VerificationFailed(f"study {self.study}: not {name}: {level.reason}")
+                raise VerificationFailed(f"study {shown(self.study)}: not {name}: {level.reason}")
         self.manifest.raise_for_status()
 
     def to_dict(self) -> dict[str, Any]:

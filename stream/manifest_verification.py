@@ -16,7 +16,7 @@ from ..codec.errors import Error
 from ..codec.manifest.comparison import Comparison, InstanceStatus, compare, compare_listed, extent
 from ..codec.manifest.instance import Instance
 from ..codec.manifest.reading import ManifestReader
-from ..codec.manifest.references import STUDY_INSTANCE_UID, Reference
+from ..codec.manifest.references import STUDY_INSTANCE_UID, Reference, shown
 from ..codec.signature.algorithms import MAC_ALGORITHMS
 from ..codec.signature.profiles import Profile
 from .instances import DigestJob, read_instance
@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 
 _STRONG = "SHA256"
 """For manifests that name no digest that is known: the data elements of the instances are wanted all the same."""
+
+_TOLD = 256
+"""Data elements of one instance that are named."""
 
 _IDENTITY = (SOP_CLASS_UID, STUDY_INSTANCE_UID)
 
@@ -264,9 +267,9 @@ class ManifestVerification:
             path=result.path,
             sop_instance=uid or None,
             sop_class=instance.text(SOP_CLASS_UID) or None,
-            added=comparison.added,
-            removed=comparison.removed,
-            unprotected=instance.unsignable if reference is not None else (),
+            added=comparison.added[:_TOLD],
+            removed=comparison.removed[:_TOLD],
+            unprotected=instance.unsignable[:_TOLD] if reference is not None else (),
             copy_of=None if first == result.path else first,
             seconds=result.seconds,
             bytes=result.bytes,
@@ -276,7 +279,7 @@ class ManifestVerification:
         """The outcome, and the instance as it was when it was compared."""
         mac = reference.mac
         if mac is not None and (mac.algorithm not in MAC_ALGORITHMS or mac.algorithm not in self._accepted):
-            return Comparison(InstanceStatus.UNPROTECTED, f"its digest ({mac.algorithm}) is not accepted"), instance
+            return Comparison(InstanceStatus.UNPROTECTED, f"its digest ({shown(mac.algorithm)}) is not accepted"), instance
         outcome = compare(reference, instance)
         if outcome is not None:
             return outcome, instance
@@ -294,7 +297,9 @@ class ManifestVerification:
             good = [one for one in found if one.intact and one.coverage.complete and one.mac_algorithm in self._accepted]
             if len(found) != 1 or not good:
                 why = found[0].reason if found else "it is gone"
-                return Comparison(InstanceStatus.CHANGED, f"signature {wanted.uid}, which is referenced, is not good: {why}")
+                return Comparison(
+                    InstanceStatus.CHANGED, f"signature {shown(wanted.uid)}, which is referenced, is not good: {why}"
+                )
             listed.update(good[0].tags_signed or ())
         return extent(instance, listed, "signatures that are referenced are intact")
 

@@ -11,7 +11,7 @@ from ..dicom.encoder import form_of
 from ..dicom.tags import SOP_CLASS_UID
 from ..dicom.tags import text as tag_text
 from .instance import Instance
-from .references import SERIES_INSTANCE_UID, STUDY_INSTANCE_UID, Reference, ReferencedMac, unpack_tags
+from .references import SERIES_INSTANCE_UID, STUDY_INSTANCE_UID, Reference, ReferencedMac, shown, unpack_tags
 
 _NAMED = 10
 
@@ -79,7 +79,7 @@ def extent(instance: Instance, listed: Iterable[int], reason: str) -> Comparison
 
 def _verdict(mac: ReferencedMac, instance: Instance, added: tuple[int, ...], removed: tuple[int, ...]) -> Comparison:
     if not instance.usable:
-        reason = f"encoded in transfer syntax {instance.syntax}, of which there is no digest in {mac.syntax}"
+        reason = f"encoded in transfer syntax {instance.syntax}, of which there is no digest in {shown(mac.syntax)}"
         return Comparison(InstanceStatus.CHANGED, reason, added, removed)
     if instance.digests[mac.algorithm] == mac.value:
         return extent(instance, unpack_tags(mac.tags), f"{mac.algorithm} digest is the same")
@@ -96,9 +96,9 @@ def _mismatch(reference: Reference, instance: Instance) -> str | None:
         (SERIES_INSTANCE_UID, "series", reference.series),
     ):
         if instance.text(tag) != expected:
-            return f"of {name} {instance.text(tag) or '(none)'} instead of {expected}"
+            return f"of {name} {shown(instance.text(tag)) or '(none)'} instead of {shown(expected)}"
     gone = [each.uid for each in reference.signatures if each not in instance.signatures]
-    return f"signatures that are referenced are gone or replaced: {', '.join(gone[:_NAMED])}" if gone else None
+    return f"signatures that are referenced are gone or replaced: {', '.join(map(shown, gone[:_NAMED]))}" if gone else None
 
 
 def _form(uid: str) -> int | None:

@@ -21,6 +21,7 @@ from .references import (
     Reference,
     ReferencedMac,
     read_reference,
+    shown,
 )
 
 EVIDENCE: Final = (CURRENT_EVIDENCE_SEQUENCE, OTHER_EVIDENCE_SEQUENCE)
@@ -29,6 +30,9 @@ MOST_REFERENCES: Final = 1 << 17
 """References of one manifest."""
 
 _STRUCTURED_REPORTS = "1.2.840.10008.5.1.4.1.1.88."
+_OVERHEAD = 512
+"""Bytes of memory that a reference takes besides its values."""
+
 _PATH = (REFERENCED_SERIES_SEQUENCE, REFERENCED_SOP_SEQUENCE)
 _UIDS = frozenset({SOP_CLASS_UID, SOP_INSTANCE_UID, STUDY_INSTANCE_UID})
 _DISORDER = frozenset({AnomalyCode.UNORDERED, AnomalyCode.DUPLICATE})
@@ -52,7 +56,9 @@ class ManifestReader:
         self._series: list[Reference] = []
         self._study: list[Reference] = []
         self._series_uid = self._study_uid = ""
-        self._shared: dict[bytes | str, bytes | str] = {}
+        self._texts: dict[str, str] = {}
+        self._tags: dict[bytes, bytes] = {}
+        self._left = 2 * limits.kept
 
     def text(self, tag: int) -> str:
         """A UID of the manifest itself."""
@@ -132,7 +138,17 @@ class ManifestReader:
             return
         if len(self.references) + len(self._study) + len(self._series) >= self._most:
             raise LimitExceeded(f"more than {self._most} references", offset=event.offset)
-        self._series.append(self._compact(read_reference(item)))
+        reference = self._compact(read_reference(item))
+        mac = reference.mac
+        signatures = sum(len(each.uid) + len(each.value) + _OVERHEAD for each in reference.signatures)
+        self._spend(_OVERHEAD + len(reference.sop_instance) + signatures + (len(mac.value) if mac else 0), event)
+        self._series.append(reference)
+
+    def _spend(self, size: int, event: Event | None = None) -> None:
+        self._left -= size
+        if self._left < 0:
+            message = f"references take more than {2 * self._limits.kept} bytes of memory"
+            raise LimitExceeded(message, offset=None if event is None else event.offset)
 
     def _compact(self, reference: Reference) -> Reference:
         """Without copies of what many instances have in common."""
@@ -142,13 +158,15 @@ class ManifestReader:
         return reference._replace(sop_class=self._same(reference.sop_class), mac=mac)
 
     def _same(self, text: str) -> str:
-        found = self._shared.setdefault(text, text)
-        assert isinstance(found, str)
+        found = self._texts.setdefault(text, text)
+        if found is text:
+            self._spend(_OVERHEAD + len(text))
         return found
 
     def _shared_tags(self, tags: bytes) -> bytes:
-        found = self._shared.setdefault(tags, tags)
-        assert isinstance(found, bytes)
+        found = self._tags.setdefault(tags, tags)
+        if found is tags:
+            self._spend(_OVERHEAD + len(tags))
         return found
 
     def _note(self, event: Element | ValueStart) -> None:
@@ -169,6 +187,7 @@ class ManifestReader:
     def _end_item(self, event: ItemEnd) -> None:
         if self._depth == 2 and self._sequences[1] == REFERENCED_SERIES_SEQUENCE:
             self._check(self._series_uid, "Series Instance UID", event)
+            self._spend(len(self._series_uid) if self._series else 0, event)
             self._study += [reference._replace(series=self._series_uid) for reference in self._series]
             self._series = []
         elif self._depth == 1:
@@ -184,7 +203,7 @@ class ManifestReader:
     def _add(self, reference: Reference, event: Event) -> None:
         earlier = self.references.setdefault(reference.sop_instance, reference)
         if earlier != reference:
-            message = f"two references that differ for instance {reference.sop_instance}"
+            message = f"two references that differ for instance {shown(reference.sop_instance)}"
             raise ManifestError(message, offset=event.offset)
 
     def _close(self) -> None:

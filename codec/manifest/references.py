@@ -59,6 +59,14 @@ class Reference(NamedTuple):
     signatures: tuple[ReferencedSignature, ...] = ()
 
 
+_LONGEST_SHOWN = 80
+
+
+def shown(text: str) -> str:
+    """Text from a file, fit for a message: one line of bounded length."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text[:_LONGEST_SHOWN])
+
+
 def pack_tags(tags: list[int] | tuple[int, ...]) -> bytes:
     """Tags as the value of a data element of VR AT, little endian."""
     return b"".join((tag >> 16).to_bytes(2, "little") + (tag & 0xFFFF).to_bytes(2, "little") for tag in tags)
@@ -109,7 +117,7 @@ def read_reference(item: trees.Item, study: str = "", series: str = "") -> Refer
         raise ManifestError("a reference without SOP Class UID or SOP Instance UID", element="(0008,1199)")
     macs, signatures = _items(item, REFERENCED_MAC_SEQUENCE), _items(item, REFERENCED_SIGNATURE_SEQUENCE)
     if len(macs) > 1:
-        raise ManifestError(f"more than one digest of instance {sop_instance}", element="(0400,0403)")
+        raise ManifestError(f"more than one digest of instance {shown(sop_instance)}", element="(0400,0403)")
     mac = _read_mac(macs[0], sop_instance) if macs else None
     read = tuple(_read_signature(each, sop_instance) for each in signatures)
     return Reference(study, series, sop_class, sop_instance, mac, read)
@@ -124,14 +132,14 @@ def _read_mac(item: trees.Item, instance: str) -> ReferencedMac:
     parameters, tags = read_mac_parameters(item), trees.find_value(item, DATA_ELEMENTS_SIGNED)
     value = trees.find_value(item, MAC)
     if not parameters.syntax or not parameters.algorithm or not parameters.tags or tags is None:
-        raise ManifestError(f"the digest of instance {instance} has no parameters", element="(0400,0403)")
+        raise ManifestError(f"the digest of instance {shown(instance)} has no parameters", element="(0400,0403)")
     if value is None or value[0] != "OB" or not value[1]:
-        raise ManifestError(f"the digest of instance {instance} is missing", element="(0400,0404)")
+        raise ManifestError(f"the digest of instance {shown(instance)} is missing", element="(0400,0404)")
     return ReferencedMac(parameters.syntax, parameters.algorithm, tags[1], value[1])
 
 
 def _read_signature(item: trees.Item, instance: str) -> ReferencedSignature:
     uid, value = trees.find_text(item, DIGITAL_SIGNATURE_UID), trees.find_value(item, SIGNATURE)
     if not uid or value is None or value[0] != "OB" or not value[1]:
-        raise ManifestError(f"a referenced signature of instance {instance} without UID or value", element="(0400,0402)")
+        raise ManifestError(f"a referenced signature of instance {shown(instance)} without UID or value", element="(0400,0402)")
     return ReferencedSignature(uid, value[1])

@@ -117,8 +117,33 @@ async def _load_anyio() -> None:
     if _loaded.is_set():
         return
     if loop := _asyncio_loop():
-        await loop.run_in_executor(None, _run_anyio)
+        await _in_passing_thread(loop, _run_anyio)
     _loaded.set()
+
+
+async def _in_passing_thread(loop: asyncio.AbstractEventLoop, function: Callable[[], None]) -> None:
+    """Call a short function in a thread that ends with it (those of the loop's executor stay); cancellation waits for it."""
+    import asyncio
+
+    future: asyncio.Future[None] = loop.create_future()
+
+    def work() -> None:
+        try:
+            function()
+        finally:
+            loop.call_soon_threadsafe(future.set_result, None)
+
+    thread = threading.Thread(target=work, name="dcmsign-load")
+    thread.start()
+    cancelled: asyncio.CancelledError | None = None
+    while not future.done():
+        try:
+            await asyncio.shield(future)
+        except asyncio.CancelledError as error:
+            cancelled = error
+    thread.join()
+    if cancelled is not None:
+        raise cancelled
 
 
 def _asyncio_loop() -> asyncio.AbstractEventLoop | None:

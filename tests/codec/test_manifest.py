@@ -17,6 +17,7 @@ from dcmsign.codec.dicom.meta import meta_header
 from dcmsign.codec.dicom.options import Limits, ReadOptions
 from dcmsign.codec.dicom.parser import Parser
 from dcmsign.codec.errors import LimitExceeded, ManifestError
+from dcmsign.codec.manifest.comparison import InstanceStatus, compare_listed
 from dcmsign.codec.manifest.document import KEY_OBJECT_SELECTION, Described, Document, ManifestTitle, document_events
 from dcmsign.codec.manifest.instance import InstanceDigester
 from dcmsign.codec.manifest.reading import ManifestReader
@@ -63,6 +64,19 @@ def test_digests_are_those_of_dcmtk(name: str) -> None:
     assert found.mac_syntax == case["mac_transfer_syntax"]
     listed = ReferencedMac(found.mac_syntax, "SHA256", found.tags, b"")
     assert run_inline(read_instance(source, options, ("SHA256",), listed)).digests["SHA256"] == found.digests["SHA256"]
+
+
+def test_digests_in_a_syntax_that_pixels_are_not_in() -> None:
+    jpeg = "1.2.840.10008.1.2.4.50"
+    listed = ReferencedMac(jpeg, "SHA256", pack_tags([0x00080018]), b"")
+    found = run_inline(read_instance(str(MAC_VECTORS / "pixel-ow.dcm"), ReadOptions(), ("SHA256",), listed))
+    assert not found.usable
+    assert found.digests["SHA256"]
+    study, series, sop_class, instance = (found.text(tag) for tag in (0x0020000D, 0x0020000E, 0x00080016, 0x00080018))
+    reference = Reference(study, series, sop_class, instance, listed._replace(value=found.digests["SHA256"]))
+    outcome = compare_listed(reference, found)
+    assert outcome.status is InstanceStatus.CHANGED
+    assert jpeg in outcome.reason
 
 
 def test_what_cannot_be_signed_is_told() -> None:
@@ -239,7 +253,9 @@ def test_manifests_out_of_order_are_refused() -> None:
 def test_number_of_references_is_bounded() -> None:
     with pytest.raises(LimitExceeded, match="more than 3 references"):
         read(document(described(4)), most=3)
-    with pytest.raises(LimitExceeded, match="bytes of memory"):
+    with pytest.raises(LimitExceeded, match="references take more than 8000 bytes"):
+        read(document(described(20)), limits=Limits(kept=4000))
+    with pytest.raises(LimitExceeded, match="sequence takes more than 500 bytes"):
         read(document(described(1)), limits=Limits(sequence=500))
 
 

@@ -6,6 +6,7 @@ import struct
 from pathlib import Path
 
 import pydicom
+from pydicom.uid import UID
 
 from tests.stream.material import EXPLICIT, PYDICOM_FILES, element, meta, sequence
 
@@ -32,7 +33,7 @@ def diverse(folder: Path) -> list[Path]:
     for number, name in enumerate(KINDS):
         dataset = pydicom.dcmread(PYDICOM_FILES / name)
         dataset.StudyInstanceUID, dataset.SeriesInstanceUID = STUDY, f"{STUDY}.{number % 2}"
-        dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = f"{STUDY}.9.{number}"
+        dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = UID(f"{STUDY}.9.{number}")
         dataset.PatientID, dataset.PatientName = "4711", "Doe^Jane"
         path = folder / f"{number}.dcm"
         dataset.save_as(path)

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import pydicom
 from dcmsign.codec.errors import Error
+from dcmsign.codec.inspection.findings import FindingKind
 from dcmsign.codec.inspection.mapping import Entry
 from dcmsign.codec.inspection.scope import Scope
 from dcmsign.codec.signature.location import Location
@@ -25,7 +26,7 @@ Path = tuple[Location, int]
 MASKS = (0x01, 0x80, 0x20, None)
 """What a byte is combined with by exclusive or (0x20 makes another padding of one); None: it becomes 0xff."""
 
-_SIGNATURES = (0x4FFE0001, 0xFFFAFFFA, 0xFFFCFFFC)
+_NEVER = (0x00080001, 0x4FFE0001, 0xFFFAFFFA, 0xFFFCFFFC)
 
 
 class Outcome(Enum):
@@ -39,10 +40,11 @@ class Outcome(Enum):
 
 
 class Judged(NamedTuple):
-    """What a change leads to; `wrong`: why the report misleads."""
+    """What a change leads to; `wrong`: why the report misleads; `findings`: kinds of those the original has not."""
 
     outcome: Outcome
     wrong: tuple[str, ...] = ()
+    findings: frozenset[FindingKind] = frozenset()
 
 
 def changed(data: bytes, position: int, mask: int | None) -> bytes:
@@ -69,7 +71,7 @@ def read_values(data: bytes) -> Dataset | None:
 
 def _digested(tag: int) -> bool:
     """Whether a data element inside a sequence is digested (PS3.3 C.12.1.1.3.1.1)."""
-    return tag >> 16 >= 8 and bool(tag & 0xFFFF) and tag not in _SIGNATURES
+    return tag >> 16 >= 8 and bool(tag & 0xFFFF) and tag not in _NEVER
 
 
 def canonical(dataset: Dataset, tag: int) -> Any:
@@ -98,11 +100,23 @@ def value_at(dataset: Dataset, path: Path) -> Any:
         return None
 
 
-def scopes(report: VerificationReport) -> Iterator[tuple[str, Scope]]:
+class Said(NamedTuple):
+    """What an intact signature is said to protect, and where it stands."""
+
+    scope: Scope
+    location: Location
+
+    def protected(self) -> dict[Path, Path]:
+        """Data elements by their paths from the data set or item that is signed: a signed item may be moved with its signature."""
+        paths = map(path_of, self.scope.protected)
+        return {(location[len(self.location) :], tag): (location, tag) for location, tag in paths}
+
+
+def scopes(report: VerificationReport) -> Iterator[tuple[str, Said]]:
     """What each intact signature is said to protect, by the UID of the signature."""
     for signature in report.signatures:
         if signature.intact and signature.scope is not None:
-            yield signature.uid or "", signature.scope
+            yield signature.uid or "", Said(signature.scope, signature.location)
 
 
 class Original:
@@ -136,7 +150,7 @@ class Original:
         excluded = self.report.map.excluded if self.report.map is not None else ()
         if any(_holds(entry, position) for entry in excluded):
             return {}
-        found = ((uid, entry) for uid, scope in self.scopes.items() for entry in scope.protected if _holds(entry, position))
+        found = ((uid, entry) for uid, said in self.scopes.items() for entry in said.scope.protected if _holds(entry, position))
         return {uid: path_of(entry) for uid, entry in found}
 
     def judge(self, data: bytes, position: int | None) -> Judged:
@@ -146,38 +160,44 @@ class Original:
         except Error:
             return Judged(Outcome.REFUSED)
         left = dict(scopes(report))
-        wrong = [text for uid, scope in left.items() for text in self._misleading(uid, scope, data, report)]
+        found = frozenset((finding.kind, finding.element) for finding in report.findings) - self._findings
+        wrong = () if found else self._other_values(left, data)
+        texts = (*(text for uid, said in left.items() for text in self._misleading(uid, said)), *wrong)
         protecting = {} if position is None else self.protecting(position)
-        if not protecting:
-            return Judged(Outcome.OUTSIDE, tuple(wrong))
-        if not left.keys() & protecting.keys():
-            return Judged(Outcome.BROKEN, tuple(wrong))
-        protected = {uid: {path_of(entry) for entry in left[uid].protected} for uid in left}
-        if all(path not in protected[uid] for uid, path in protecting.items() if uid in left):
-            return Judged(Outcome.TOLD, tuple(wrong))
-        if left.keys() >= protecting.keys():
-            return Judged(Outcome.SAME, tuple(wrong))
-        return Judged(Outcome.BROKEN, tuple(wrong))
+        return Judged(self._outcome(protecting, left), texts, frozenset(kind for kind, _ in found))
 
-    def _misleading(self, uid: str, scope: Scope, data: bytes, report: VerificationReport) -> Iterator[str]:
-        """Where a scope says of something else than what was signed that it is protected, or does not say that something is not."""
+    def _outcome(self, protecting: dict[str, Path], left: dict[str, Said]) -> Outcome:
+        if not protecting:
+            return Outcome.OUTSIDE
+        if not left.keys() >= protecting.keys():
+            return Outcome.BROKEN
+        if all(path not in map(path_of, left[uid].scope.protected) for uid, path in protecting.items()):
+            return Outcome.TOLD
+        return Outcome.SAME
+
+    def _misleading(self, uid: str, said: Said) -> Iterator[str]:
+        """Where a scope says of something that was not signed that it is protected, or does not say that something is not."""
         if uid not in self.scopes:
             yield f"{uid}: a signature nobody made is intact"
             return
-        before, after = ({path_of(entry) for entry in each.protected} for each in (self.scopes[uid], scope))
-        for path in after - before:
+        before, after = self.scopes[uid].protected(), said.protected()
+        for path in after.keys() - before.keys():
             yield f"{path}: protected now, and was not"
-        told = {path_of(entry) for entry in scope.unprotected if entry.tag is not None}
-        for location, tag in before - after:
-            if tag not in scope.absent and (location, tag) not in told:
+        told = {path_of(entry) for entry in said.scope.unprotected if entry.tag is not None}
+        for location, tag in before.keys() - after.keys():
+            if tag not in said.scope.absent and (said.location + location, tag) not in told:
                 yield f"{location} {tag:08x}: lost without a word"
-        found = {(finding.kind, finding.element) for finding in report.findings} - self._findings
-        dataset = None if found else read_values(data)
-        for path in after & before if dataset is not None else ():
-            assert dataset is not None
-            value = value_at(dataset, path)
-            if value is not None and value != self.value(path):
-                yield f"{path}: protected, and pydicom reads {str(value)[:80]} for {str(self.value(path))[:80]}"
+
+    def _other_values(self, left: dict[str, Said], data: bytes) -> Iterator[str]:
+        """Where a value is said to be protected, and pydicom reads another one than was signed."""
+        dataset = read_values(data)
+        for uid, said in left.items() if dataset is not None else ():
+            before = self.scopes[uid].protected() if uid in self.scopes else {}
+            for path, place in said.protected().items():
+                assert dataset is not None
+                value = value_at(dataset, place)
+                if value is not None and path in before and value != (signed := self.value(before[path])):
+                    yield f"{place}: protected, and pydicom reads {str(value)[:80]} for {str(signed)[:80]}"
 
 
 def _holds(entry: Entry, position: int) -> bool:
