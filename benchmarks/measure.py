@@ -115,16 +115,34 @@ class CommandFailed(Exception):
     """A command that is to be measured ended with an error."""
 
 
-def measure(run: Run, folder: Path) -> Measurement:
+_ROOM = 1 << 30
+_PIECE = bytes(1 << 20)
+
+
+def _make_room(output: Path, size: int) -> None:
+    """Write and remove a file like the output, at most 1 GiB, so that all programs find the same free pages.
+
+    A virtual machine gives pages back to its host that were free for some seconds; whoever touches them next pays for it.
+    """
+    with output.open("wb") as file:
+        for _ in range(min(size, _ROOM) // len(_PIECE)):
+            file.write(_PIECE)
+    output.unlink()
+
+
+def measure(run: Run, folder: Path, size: int = 0) -> Measurement:
     """Run a command once, in its own process, and look at what it used; temporary files lie in `folder`.
 
-    Its output file is new each time, since replacing one includes a sync to disk. CommandFailed if it does not succeed.
+    Its output file, of about `size` bytes, is new each time, since replacing one includes a sync to disk. CommandFailed if it
+    does not succeed.
     """
     request, result, errors = folder / "request.json", folder / "result.json", folder / "errors.txt"
     feed = None if run.feed is None else str(run.feed)
     asked = {"command": run.command, "folder": str(ROOT), "result": str(result), "errors": str(errors), "feed": feed}
     request.write_text(json.dumps(asked))
     _remove(run.output)
+    if run.output is not None and size >= len(_PIECE):
+        _make_room(run.output, size)
     try:
         probe = [sys.executable, "-I", "-S", str(ROOT / "benchmarks" / "probe.py"), str(request)]
         subprocess.run(probe, check=True, stdin=subprocess.DEVNULL, env=environment(folder))
@@ -153,5 +171,5 @@ def measure_work(work: Work, rounds: int, folder: Path, progress: Callable[[str]
         order = list(work.runs.items())
         for program, run in reversed(order) if number % 2 else order:
             progress(f"{work.name}: round {number + 1} of {rounds}, {program}")
-            result.runs[program].append(measure(run, folder))
+            result.runs[program].append(measure(run, folder, work.size))
     return result
