@@ -103,7 +103,7 @@ def _frame(encoder: Encoder, number: int) -> bytes:
 
 
 def make_plain(path: Path, elements: int, form: Form, *, an_item: int = 50) -> int:
-    """An object of nothing but short plain elements, in items of `an_item`; returns the number of plain elements."""
+    """An object of nothing but short plain elements, in items of `an_item` and their creator; returns how many there are."""
     encoder = Encoder(form)
     body = encoder.text(0x00080016, "UI", ENHANCED_MR) + encoder.text(0x00080018, "UI", "1.2.3.4")
 
@@ -114,7 +114,7 @@ def make_plain(path: Path, elements: int, form: Form, *, an_item: int = 50) -> i
 
     body += encoder.sequence(0x00081140, *(item(start) for start in range(0, elements, an_item)))
     path.write_bytes(preamble(form, ENHANCED_MR, "1.2.3.4") + body)
-    return elements
+    return elements + -(-elements // an_item)
 
 
 def make_report(path: Path, number: int = 0, *, items: int = 12) -> int:

@@ -300,6 +300,11 @@ def _named(kind: Any) -> Any:
     return read
 
 
+def _profile(value: object, where: str) -> Profile | None:
+    name = _choice(value, [profile.name.lower() for profile in Profile], where)
+    return None if name == "none" else Profile[name.upper()]
+
+
 def _severity(value: object, where: str) -> Severity | None:
     name = _choice(value, ["none", *(severity.value for severity in Severity)], where)
     return None if name == "none" else Severity(name)
@@ -316,7 +321,7 @@ _READERS: Final[dict[str, Any]] = {
     "trusted": _boolean,
     "complete": _boolean,
     "purposes": _purposes,
-    "profile": _named(Profile),
+    "profile": _profile,
     "coverage": _coverage,
     "timestamps": _named(TimestampPolicy),
     "revocation": _revocation,

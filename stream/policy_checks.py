@@ -72,7 +72,8 @@ def check_creation(policy: Policy, certificate: Certificate, digest: str) -> Non
 def violations(policy: Policy, report: VerificationReport, *, profile_met: bool = True) -> tuple[Violation, ...]:
     """Everything in a report of an inspected object that the policy does not accept.
 
-    `profile_met`: whether one of the signatures that count fulfils the policy's profile, which a report does not tell. ValueError if the object was not inspected.
+    `profile_met`: whether one of the signatures that count fulfils the policy's profile, which a report does not tell.
+    ValueError if the object was not inspected.
     """
     if report.inspection is None:
         raise ValueError("the object has not been inspected")

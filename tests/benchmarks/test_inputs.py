@@ -84,9 +84,9 @@ def test_dense(tmp_path: Path, form: str, undefined: bool) -> None:
 
 def test_plain(tmp_path: Path) -> None:
     path = tmp_path / "plain.dcm"
-    assert inputs.make_plain(path, 250, FORMS["explicit"], an_item=100) == 250
-    assert dump(path).count("(0018,90") == 250
-    assert count(pydicom.dcmread(path)) == 250 + 3 + 3
+    assert inputs.make_plain(path, 250, FORMS["explicit"], an_item=100) == 253
+    assert dump(path).count("(0019,10") == 250
+    assert count(pydicom.dcmread(path)) == 253 + 3 + 3
 
 
 def test_report(tmp_path: Path) -> None:

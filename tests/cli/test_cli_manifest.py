@@ -17,6 +17,7 @@ from tests.cli.conftest import Bench
 from tests.peers import require_peer
 from tests.stream import studies
 from tests.stream.many_files import CERTIFICATE, KEY, children
+from tests.tsa.servers import OpenSSLAuthority, Server
 
 COMMAND = (sys.executable, "-m", "dcmsign.stream")
 SIGN = ("--sign", KEY, CERTIFICATE)
@@ -136,6 +137,20 @@ def test_choices_of_the_signature(folder: Path) -> None:
     assert (mac.MACAlgorithm, len(mac.MAC)) == ("SHA512", 64)
     make("--no-sig-purpose")
     assert "DigitalSignaturePurposeCodeSequence" not in pydicom.dcmread("m.dcm").DigitalSignaturesSequence[0]
+
+
+def test_timestamps(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in [name for name in os.environ if name.lower().endswith("_proxy")]:
+        monkeypatch.delenv(variable)
+    (folder / "tsa").mkdir()
+    authority = OpenSSLAuthority(folder / "tsa")
+    with Server(authority.behave) as server:
+        make("--timestamp-url", server.url)
+    trusted = ("+cf", str(authority.ca))
+    code, _, _, study = verify("--require-ts", *trusted, "study")
+    assert (code, study["report"]["levels"]["timestamped"]["reached"]) == (0, True)
+    make()
+    assert verify("--require-ts", *trusted, "study")[0] == 101
 
 
 def test_what_cannot_be_read_is_not_left_out(folder: Path) -> None:

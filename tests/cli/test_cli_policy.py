@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -209,6 +210,23 @@ def test_help(house: Bench) -> None:
     text = house.ours("--help").out
     assert "--policy" in text
     assert "compatible, recommended, strict, or a TOML file" in text
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_examples_of_the_documentation(house: Bench, number: int) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "policies.md").read_text()
+    examples = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    assert len(examples) == 3
+    (house.folder / "example.toml").write_text(examples[number])
+    found = house.ours(*TRUSTED, "--policy", "example.toml", "signed.dcm")
+    assert found.code in {0, 101}
+    assert "unusable" not in found.err
+
+
+def test_no_profile(house: Bench) -> None:
+    (house.folder / "none.toml").write_text("[accept]\nprofile = 'none'\n")
+    assert house.ours(*TRUSTED, "--policy", "none.toml", "signed.dcm").code == 0
+    assert house.ours(*TRUSTED, "--policy", "none.toml", "in.dcm").code == house.ours(*TRUSTED, "in.dcm").code
 
 
 # ---------------------------------------------------------------------- many files

@@ -16,7 +16,7 @@ from dcmsign.codec.dicom.events import EXPLICIT, Event
 from dcmsign.codec.dicom.meta import meta_header
 from dcmsign.codec.dicom.options import Limits, ReadOptions
 from dcmsign.codec.dicom.parser import Parser
-from dcmsign.codec.errors import LimitExceeded, ManifestError
+from dcmsign.codec.errors import Error, LimitExceeded, ManifestError
 from dcmsign.codec.manifest.comparison import InstanceStatus, compare_listed
 from dcmsign.codec.manifest.document import KEY_OBJECT_SELECTION, Described, Document, ManifestTitle, document_events
 from dcmsign.codec.manifest.instance import InstanceDigester
@@ -35,7 +35,7 @@ from dcmsign.codec.manifest.references import (
 )
 from dcmsign.stream import run_inline
 from dcmsign.stream.instances import read_instance
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.stream.material import CASES, MAC_VECTORS
@@ -266,3 +266,16 @@ def test_limits_of_instances() -> None:
     parser.close()
     with pytest.raises(LimitExceeded):
         deque(map(digester.feed, parser.events()))
+
+
+@given(st.integers(0, 4000), st.binary(min_size=1, max_size=8), st.integers(1, 4000))
+@settings(max_examples=300, deadline=None)
+def test_damaged_manifests_are_read_or_refused(place: int, new: bytes, step: int) -> None:
+    data = bytearray(document(described(6)))
+    place %= len(data)
+    data[place : place + len(new)] = new
+    try:
+        reader = read(bytes(data), step=step)
+    except Error:
+        return
+    assert 1 <= len(reader.references) <= 6

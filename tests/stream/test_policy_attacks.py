@@ -104,7 +104,9 @@ def test_text_in_a_group_length(value: bytes, nested: bool) -> None:
 
 
 async def test_reserved_bytes(signer: KeySigner, trust: Trust) -> None:
-    data = await signed(meta() + IDENTIFIERS + undefined(0x00081140, NAME) + NAME + element(0x60003000, "OW", b"overlay!"), signer)
+    data = await signed(
+        meta() + IDENTIFIERS + undefined(0x00081140, NAME) + NAME + element(0x60003000, "OW", b"overlay!"), signer
+    )
     for head, path in ((b"\x08\0\x40\x11SQ", "(0008,1140)"), (b"\x00\x60\x00\x30OW", "(6000,3000)")):
         changed = data.replace(head + b"\0\0", head + b"hi")
         assert changed != data
@@ -167,15 +169,11 @@ async def test_a_signature_that_does_not_count_fulfils_no_profile(signer: KeySig
 
 async def test_two_profiles_are_both_asked_for(signer: KeySigner, trust: Trust) -> None:
     data = await signed(meta() + IDENTIFIERS + NAME, signer)
-    report = await verify(
-        data, trust=trust, policy=replace(FREE, profile=Profile.CREATOR_RSA), require_profile=Profile.BASE_RSA
-    )
+    report = await verify(data, trust=trust, policy=replace(FREE, profile=Profile.CREATOR_RSA), require_profile=Profile.BASE_RSA)
     assert report.missing_profile is None
     assert report.policy is not None
     assert [violation.rule for violation in report.policy.violations] == ["profile"]
-    report = await verify(
-        data, trust=trust, policy=replace(FREE, profile=Profile.BASE_RSA), require_profile=Profile.CREATOR_RSA
-    )
+    report = await verify(data, trust=trust, policy=replace(FREE, profile=Profile.BASE_RSA), require_profile=Profile.CREATOR_RSA)
     assert report.missing_profile is Profile.CREATOR_RSA
     assert report.policy is not None
     assert report.policy.fulfilled

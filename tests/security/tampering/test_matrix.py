@@ -29,7 +29,7 @@ EXHAUSTIVE = os.environ.get("DCMSIGN_TAMPERING") == "1"
 STEP = 1 if EXHAUSTIVE else 16
 """Of the bytes that nothing protects, every so manieth is changed."""
 PEER_STEP = 20 if EXHAUSTIVE else 80
-TEXTS: Final = frozenset({"CS", "LO", "PN", "IS", "UI"})
+TEXTS: Final = frozenset({"CS", "LO", "PN", "SH", "IS", "UI"})
 VRS = IMPLICIT_VRS | {
     0x00041500: "CS", 0x00080000: "UL", 0x00081030: "LO", 0x00081115: "SQ", 0x00081199: "SQ", 0x00091002: "UN", 0x0020000E: "UI",
 }  # fmt: skip
@@ -98,7 +98,7 @@ def test_every_protected_byte(name: str) -> None:
     assert not misleading
     assert counts[Outcome.BROKEN] > 0
     assert counts[Outcome.OUTSIDE] > 0
-    assert sum(counts.values()) > 100
+    assert sum(counts.values()) > 80
 
 
 def test_every_compressed_byte_of_a_deflated_object() -> None:
