@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from ..codec.signature.signable import signable_tag
 from .reports import Remark, SignatureReport, Verdict, VerificationReport
 
 if TYPE_CHECKING:
@@ -163,7 +162,7 @@ def _scope_level(scope: Scope | None) -> Level:
         return Level(True, f"all data elements of the object are protected: {count}")
     parts = (
         ("not protected", [entry for entry in _elements(scope.unprotected) if not entry.location]),
-        ("never digested inside sequences", [entry for entry in _elements(scope.unprotected) if _is_nested_excluded(entry)]),
+        ("never digested inside sequences", _elements(scope.left_out)),
         ("not listed in the signed item", [entry for entry in scope.unlisted if entry.location]),
     )
     reasons = [f"{text}: {_names(entries)}" for text, entries in parts if entries]
@@ -176,11 +175,6 @@ def _elements(entries: Sequence[Entry]) -> list[Entry]:
     from ..codec.inspection.mapping import Part
 
     return [entry for entry in entries if entry.part is Part.ELEMENT]
-
-
-def _is_nested_excluded(entry: Entry) -> bool:
-    """Whether a data element is one that digests leave out wherever it is; signed items show theirs besides."""
-    return bool(entry.location) and entry.tag is not None and not signable_tag(entry.tag)
 
 
 def _names(entries: Sequence[Entry]) -> str:

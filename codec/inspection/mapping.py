@@ -55,8 +55,8 @@ class ObjectMap(NamedTuple):
 
     `entries`: in file order, without gaps, those of the main data set, sequences being one each; behind them those of items that
     have signatures of their own, which show parts of the same bytes again. `excluded`: what lies inside sequences and never goes
-    into their digests (signatures, groups below 0008, group lengths). `size`: bytes of the input. `more`: parts that were too
-    many to be kept.
+    into their digests (signatures, groups below 0008, group lengths, second data elements of their kind). `size`: bytes of the
+    input. `more`: parts that were too many to be kept.
     """
 
     entries: tuple[Entry, ...]
@@ -144,7 +144,7 @@ class ObjectMapper:
         elif kind is ValueStart:
             self._add(event.tag, event.vr, event.offset, len(event.raw) + event.length)  # type: ignore[union-attr]
         elif kind is SequenceStart or kind is FragmentsStart:
-            excluded = bool(self._open) and (self._open[-1].excluded or not signable_tag(event.tag))  # type: ignore[union-attr]
+            excluded = bool(self._open) and (self._open[-1].excluded or self._is_left_out(event.tag))  # type: ignore[union-attr]
             self._open.append(_Open(event.tag, event.vr, event.offset, excluded))  # type: ignore[union-attr]
         elif kind is SequenceEnd or kind is FragmentsEnd:
             opened = self._open.pop()
@@ -172,13 +172,18 @@ class ObjectMapper:
             self._kept += 1
             return
         entry = Entry(part_of(tag, vr, size, nested=bool(level.location)), tag, vr, level.location, offset, size)
+        left_out = self._is_left_out(tag)
         level.entries.append(entry)
         level.tags.add(tag)
         self._kept += 1
         level.signed = level.signed or tag == DIGITAL_SIGNATURES_SEQUENCE
-        if level.location and not self._open[-1].excluded and not signable_tag(tag):
+        if level.location and not self._open[-1].excluded and left_out:
             self._excluded.append(entry)
             self._kept += 1
+
+    def _is_left_out(self, tag: int) -> bool:
+        """Whether no digest around the innermost item holds its next data element; of several of a kind they hold the first."""
+        return not signable_tag(tag) or tag in self._levels[-1].tags
 
     def _close(self, level: _Level) -> None:
         """An item has ended; only one with signatures is looked at more closely."""

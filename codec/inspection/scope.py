@@ -29,7 +29,8 @@ class Scope(NamedTuple):
     `protected` and `unprotected`: entries of the map; behind the unprotected ones what is excluded from protected sequences.
     `absent`: tags listed as signed of which there is no data element. `unlisted`: data elements of the signed levels that are not
     protected: not listed, added later, second ones of their kind, or of a VR that cannot be signed. `protected_bytes`: bytes of
-    the input. `complete`: every data element of the main data set is protected, and by a digest that holds all of it.
+    the input. `complete`: every data element of the main data set is protected, and by a digest that holds all of it. `left_out`:
+    what is excluded from protected sequences.
     """
 
     protected: tuple[Entry, ...]
@@ -38,6 +39,7 @@ class Scope(NamedTuple):
     unlisted: tuple[Entry, ...]
     protected_bytes: int
     complete: bool
+    left_out: tuple[Entry, ...] = ()
 
 
 class _Level(NamedTuple):
@@ -91,6 +93,7 @@ def scope_of(object_map: ObjectMap, signatures: Sequence[Signed]) -> Scope:
         unlisted=unlisted,
         protected_bytes=max(0, sum(end - start for start, end in spans) - _size(left_out) - missing),
         complete=bool(whole) and not incomplete and not object_map.more and all(entry in protected for entry in whole),
+        left_out=tuple(left_out),
     )
 
 

@@ -192,7 +192,10 @@ BOMBS: dict[str, Bomb] = {
     "empty items": Bomb(lambda: meta() + element(IMAGES, "SQ", EMPTY_ITEM * MANY + END_OF_SEQUENCE, length=UNDEFINED)),
     "empty items, lengths": Bomb(lambda: meta() + element(IMAGES, "SQ", plain(0xFFFEE000, 0) * 2 * MANY)),
     "empty fragments": Bomb(
-        lambda: meta(JPEG) + element(PIXELS, "OB", plain(0xFFFEE000, 0) * MILLION + END_OF_SEQUENCE, length=UNDEFINED)
+        lambda: (
+            meta(JPEG)
+            + element(PIXELS, "OB", plain(0xFFFEE000, 0) * (MILLION if FULL else 300_000) + END_OF_SEQUENCE, length=UNDEFINED)
+        )
     ),
     # signatures
     "empty signatures": refused(lambda: meta() + NAME + element(SIGNATURES, "SQ", EMPTY_ITEM * MILLION), _MEMORY),
@@ -236,7 +239,7 @@ BOMBS: dict[str, Bomb] = {
     "long private creators": Bomb(
         lambda: (
             meta(IMPLICIT)
-            + b"".join(implicit((0x0011 + 2 * (n // 240)) << 16 | 0x10 + n % 240, b"c" * 16_000) for n in range(3000))
+            + b"".join(implicit((0x0011 + 2 * (n // 240)) << 16 | 0x10 + n % 240, b"c" * 16_000) for n in range(1000))
         )
     ),
     "private creators": refused(

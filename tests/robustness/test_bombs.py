@@ -36,12 +36,7 @@ HANDLED = [name for name in NAMES if name.startswith(_KINDS) and not (BOMBS[name
 """Bombs in which there are no signatures yet."""
 
 _QUICK = ("verify", "sign a pipe")
-CASES = [
-    (name, way)
-    for name in NAMES
-    for way in WAYS
-    if FULL or way in _QUICK or name in ("deflated zeros", "empty fragments", "nested")
-]
+CASES = [(name, way) for name in NAMES for way in WAYS if FULL or way in _QUICK or name in ("deflated zeros", "nested")]
 
 
 @pytest.fixture(scope="module")
@@ -136,11 +131,11 @@ def test_window_of_small_pieces() -> None:
     window = Window()
     tracemalloc.start()
     try:
-        for _ in range(500_000):
+        for _ in range(200_000):
             window.append(b"12345678")
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
     assert window.read_at(399_996, 8) == b"56781234"
     window.close()
-    assert peak < 8 << 20
+    assert peak < 4 << 20

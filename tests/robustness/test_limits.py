@@ -140,7 +140,7 @@ def work(operation: Operation, data: bytes) -> int:
 
 SHAPES: dict[str, Callable[[int], bytes]] = {
     "elements": lambda n: meta() + b"".join(empty_elements(n)),
-    "elements in an item": lambda n: meta() + sequence(IMAGES, b"".join(empty_elements(10 * n))),
+    "elements in an item": lambda n: meta() + sequence(IMAGES, b"".join(empty_elements(15 * n))),
     "equal elements": lambda n: meta() + NAME * n,
     "items": lambda n: meta() + element(IMAGES, "SQ", EMPTY_ITEM * n + END_OF_SEQUENCE, length=UNDEFINED),
     "private items": lambda n: meta() + element(0x00111001, "SQ", EMPTY_ITEM * n + END_OF_SEQUENCE, length=UNDEFINED),
@@ -163,7 +163,7 @@ SHAPES: dict[str, Callable[[int], bytes]] = {
 @pytest.mark.parametrize("shape", SHAPES)
 def test_work_is_linear(shape: str, operation: Operation) -> None:
     """Four times the input makes at most four times the work; what quadratic algorithms do shows long before it takes long."""
-    few, many = SHAPES[shape](250), SHAPES[shape](1000)
+    few, many = SHAPES[shape](200), SHAPES[shape](800)
     work(operation, few)  # what is loaded and remembered once
     base = work(operation, meta() + NAME)
     assert work(operation, many) - base <= 4.5 * max(work(operation, few) - base, 2000)

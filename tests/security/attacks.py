@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import warnings
+import zlib
 from collections.abc import Callable, Iterable
 from functools import cache, partial
 from typing import Any, Final
@@ -19,11 +20,11 @@ from dcmsign.stream import sign
 from dcmsign.stream.trust.signers import _sign
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
-from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ImplicitVRLittleEndian
+from pydicom.uid import ImplicitVRLittleEndian
 
 from tests.interop import build, dcmtk
 from tests.stream.crafted import SIGNED as LISTED
-from tests.stream.crafted import even, signed_object, tags
+from tests.stream.crafted import even
 from tests.stream.material import element
 from tests.trust import forge
 from tests.trust.objects import signed_object as object_signed_by
@@ -186,17 +187,19 @@ def lengths(undefined: bool) -> Callable[[Dataset], None]:
     return edit
 
 
-def converted(syntax: str) -> Callable[[], bytes]:
-    """Written in another transfer syntax."""
+def implicit() -> bytes:
+    """In implicit VR."""
+    dataset = opened(whole())
+    dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian
+    return written(dataset, little_endian=True, implicit_vr=True)
 
-    def make() -> bytes:
-        dataset = opened(whole())
-        dataset.file_meta.TransferSyntaxUID = pydicom.uid.UID(syntax)
-        dataset[0x7FE00010].value = b"\1\2\3\4"
-        little, implicit = syntax != ExplicitVRBigEndian, syntax == ImplicitVRLittleEndian
-        return written(dataset, little_endian=little, implicit_vr=implicit)
 
-    return make
+def deflated() -> bytes:
+    """The data set deflated."""
+    data = whole()
+    start = 144 + int.from_bytes(data[140:144], "little")
+    packer = zlib.compressobj(wbits=-15)
+    return build.meta(build.DEFLATED) + packer.compress(data[start:]) + packer.flush()
 
 
 # ---------------------------------------------------------------- certificates and signature values
@@ -231,11 +234,13 @@ def other_name(dataset: Dataset) -> None:
     pem = (dcmtk.VECTORS / "key-ec.pem").read_bytes()
     key = serialization.load_pem_private_key(pem, None)
     assert isinstance(key, ec.EllipticCurvePrivateKey)
-    other = forge.certificate(subject=forge.common_name("somebody else"), key=forge.key_info(key.public_key()), signed_by=own_key())
+    other = forge.certificate(
+        subject=forge.common_name("somebody else"), key=forge.key_info(key.public_key()), signed_by=own_key()
+    )
     signature_item(dataset)[CERTIFICATE].value = even(other)
 
 
-def _value(change: Callable[[bytes], bytes]) -> Callable[[Dataset], None]:
+def value(change: Callable[[bytes], bytes]) -> Callable[[Dataset], None]:
     def edit(dataset: Dataset) -> None:
         found = signature_item(dataset)[SIGNATURE]
         found.value = even(change(found.value))
@@ -243,7 +248,7 @@ def _value(change: Callable[[bytes], bytes]) -> Callable[[Dataset], None]:
     return edit
 
 
-def _der(value: bytes) -> bytes:
+def der_of(value: bytes) -> bytes:
     return value[: 2 + value[1]]
 
 
@@ -252,7 +257,7 @@ def mirrored(value: bytes) -> bytes:
     key = dcmtk.signer("ec").certificate
     public = x509.load_der_x509_certificate(key.der).public_key()
     assert isinstance(public, ec.EllipticCurvePublicKey)
-    r, s = decode_dss_signature(_der(value))
+    r, s = decode_dss_signature(der_of(value))
     return encode_dss_signature(r, ORDERS[public.curve.name] - s)
 
 
@@ -265,7 +270,7 @@ ORDERS: Final = {
 
 def long_form(value: bytes) -> bytes:
     """A length of the signature's DER in more bytes than needed."""
-    short = _der(value)
+    short = der_of(value)
     return short[:1] + b"\x81" + short[1:]
 
 
@@ -344,11 +349,6 @@ def unsigned(dataset: Dataset) -> None:
     """No signature is left, nor a trace of one."""
     del dataset[MAC_PARAMETERS]
     del dataset[SIGNATURES]
-
-
-def empty_list() -> bytes:
-    """A signature over nothing: the list is empty."""
-    return signed_object(parameters={LISTED: tags()})
 
 
 PROGRAM: Final = b"MZ" + bytes(58) + struct.pack("<I", 64) + b"PE\0\0" + bytes(60)

@@ -16,7 +16,7 @@ from dcmsign.codec.inspection.inspector import Inspector
 from dcmsign.stream import KeySigner, Policy, Profile, Strength, Trust, scopes, sign, verify
 from dcmsign.stream.policies import tag_pattern
 
-from tests.stream.material import element, meta, noon, sequence, signed_vector
+from tests.stream.material import MAC_VECTORS, element, meta, noon, sequence, signed_vector
 
 pytestmark = pytest.mark.anyio
 
@@ -45,6 +45,10 @@ def undefined(tag: int, *items: bytes) -> bytes:
     return head + b"".join(ITEM + struct.pack("<I", len(item)) + item for item in items) + b"\xfe\xff\xdd\xe0\0\0\0\0"
 
 
+def _tag(part: bytes) -> bytes:
+    return part[1::-1] + part[3:1:-1]
+
+
 # ---------------------------------------------------------------------- what is inside of sequences
 
 
@@ -62,7 +66,9 @@ def undefined(tag: int, *items: bytes) -> bytes:
 )
 @pytest.mark.parametrize("way", [sequence, undefined])
 async def test_things_in_items_that_no_digest_holds(way: Any, inside: bytes, signer: KeySigner, trust: Trust) -> None:
-    content = b"".join(sorted([element(0x00100020, "LO", b"one "), inside], key=lambda part: part[1::-1] + part[3:1:-1]))
+    parts: list[bytes] = [element(0x00100020, "LO", b"one "), inside]
+    parts.sort(key=_tag)
+    content = b"".join(parts)
     data = await signed(meta() + IDENTIFIERS + way(0x00081140, content) + NAME, signer)
     assert b"hide" in data
     report = await verify(data, policy=ALL, trust=trust)
@@ -161,10 +167,10 @@ async def test_a_signature_that_does_not_count_fulfils_no_profile(signer: KeySig
     policy = replace(FREE, every=False, profile=Profile.BASE_RSA)
     assert await rules(data, policy, trust) == []
     only = replace(policy, accept=Strength(frozenset({"SHA256"})))
-    both = await signed(data, signer, tags=[0x00080018], mac_algorithm="SHA256")
-    assert await rules(both, only, trust) == []  # the new one fulfils it as well
-    broken = both.replace(b"Doe^Jane", b"Roe^Jane")
-    assert await rules(broken, replace(only, profile=Profile.CREATOR_RSA), trust) == ["profile"]
+    other = KeySigner.load(MAC_VECTORS / "key-dsa.pem", MAC_VECTORS / "cert-dsa.pem")
+    both = await signed(data, other, mac_algorithm="SHA256")  # counts, and is no RSA signature
+    assert await rules(both, policy, trust) == []
+    assert await rules(both, only, trust) == ["profile"]
 
 
 async def test_two_profiles_are_both_asked_for(signer: KeySigner, trust: Trust) -> None:

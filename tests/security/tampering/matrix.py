@@ -107,7 +107,7 @@ class Said(NamedTuple):
     location: Location
 
     def protected(self) -> dict[Path, Path]:
-        """Data elements by their paths from the data set or item that is signed: a signed item may be moved with its signature."""
+        """Data elements by their paths from what is signed: an item may be moved with its signature."""
         paths = map(path_of, self.scope.protected)
         return {(location[len(self.location) :], tag): (location, tag) for location, tag in paths}
 

@@ -1,8 +1,8 @@
 """The tampering matrix: bytes of small signed objects changed one by one, and what the report says about each change.
 
 What the scope calls protected has to be noticed: the object is refused, the signature broken, or the scope says that the data
-element is not protected any more. Everything else stands in `HARMLESS`. And whatever changes, the report never says of a value that it is
-protected if pydicom reads another one than was signed. DCMSIGN_TAMPERING=1 (`make tampering`) tries every change of every byte.
+element is not protected any more. Everything else stands in `HARMLESS`. And whatever changes, the report never says of a value
+that it is protected if pydicom reads another one than was signed. DCMSIGN_TAMPERING=1 (`make tampering`) tries every change.
 """
 
 from __future__ import annotations
@@ -139,7 +139,9 @@ def test_dcmsign_thinks_the_same(name: str, tmp_path: Path) -> None:
             if tampered == data:
                 continue
             own = anyio.run(partial(dcmtk.own_outcome, tampered))
-            if own.caught != peer.caught and not explained(Change(places[position], same_value(data, places[position], position), own, peer)):
+            if own.caught != peer.caught and not explained(
+                Change(places[position], same_value(data, places[position], position), own, peer)
+            ):
                 differing[position] = places[position], own, peer
     assert not differing
     assert sum(peer.caught for peer in peers.values()) > len(peers) // 2
