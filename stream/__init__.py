@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from .policies import Policy, Strength
     from .policy_checks import PolicyOutcome, Violation
     from .receipts import RemovalReport, SigningReceipt
+    from .report_files import write_report
     from .removing import RemovalStream, open_remover, remove, remove_all
     from .reports import (
         Coverage,
@@ -150,6 +151,7 @@ __all__ = [
     "verify_manifest",
     "verify_many",
     "verify_originals",
+    "write_report",
 ]
 
 _HOMES = {
@@ -190,6 +192,7 @@ _HOMES = {
     "Profile": "..codec.signature.profiles",
     "RemovedSignature": "..codec.signature.removal",
     **dict.fromkeys(("RemovalStream", "open_remover", "remove", "remove_all"), ".removing"),
+    "write_report": ".report_files",
     **dict.fromkeys(("SigningStream", "open_signer", "sign"), ".signing"),
     **dict.fromkeys(("insert_timestamp", "read_signature_uid", "rejection_reasons", "timestamp"), ".stamping"),
     **dict.fromkeys(("AuthorityStamper", "QueryFiles", "Stamp", "Stampable", "Stamper"), ".stampers"),

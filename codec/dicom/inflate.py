@@ -27,6 +27,7 @@ class Inflater:
         self._pending = False
         self._failure: Exception | None = None
         self._behind = 0  # bytes fed after the end
+        self._first = b""
 
     @property
     def idle(self) -> bool:
@@ -40,12 +41,15 @@ class Inflater:
 
     @property
     def trailing(self) -> int:
-        """Bytes behind the end of the deflate stream."""
-        return self._behind + len(self._stream.unused_data) + (len(self._rest) if self._stream.eof else 0)
+        """Bytes behind the end of the deflate stream, but for the one NUL that makes its length even (PS3.5 A.5)."""
+        found = self._stream.unused_data + (bytes(self._rest) if self._stream.eof else b"")
+        count = self._behind + len(found)
+        return 0 if count == 1 and (found or self._first) == b"\0" else count
 
     def feed(self, block: bytes) -> None:
         """Add compressed bytes."""
         if self._stream.eof:
+            self._first = self._first or bytes(block[:1])
             self._behind += len(block)
             return
         self._rest = memoryview(bytes(self._rest) + block if self._rest else bytes(block))

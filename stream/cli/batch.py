@@ -38,6 +38,7 @@ _UNUSABLE = (
     "--timestamp-url",
     "--dump",
     "--verify-originals",
+    "--report",
 )
 """Options for which one file is all there is."""
 

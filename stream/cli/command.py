@@ -121,6 +121,7 @@ def _prepare(line: CommandLine) -> Job:
     evaluation.check_authority()
     evaluation.settle(WRITE_SYNTAX, LENGTHS, OTHER_OUTPUT, DEMANDS, BATCH)
     evaluation.check_policy()
+    evaluation.check_report()
     policy = preparation.load_policy(evaluation)
     log.COMMAND.debug(usage.header() + "\n")
     names, loaded = dictionary()

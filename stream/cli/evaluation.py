@@ -5,6 +5,7 @@ Blocks of the option table are settled one after the other: of several faults th
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Callable, Iterable
@@ -91,6 +92,19 @@ class Evaluation:
         """Raise UsageError if a policy is given for something that is not judged by one."""
         if self.given("--policy") and self.given("--verify-originals"):
             raise UsageError(messages.NOT_ALLOWED_WITH.format("--policy", "--verify-originals"))
+
+    def check_report(self) -> None:
+        """Raise UsageError if a report cannot be written as asked: unknown suffix, over the input, of several states."""
+        name = self.single("--report")
+        if name is None:
+            return
+        if self.given("--verify-originals"):
+            raise UsageError(messages.NOT_ALLOWED_WITH.format("--report", "--verify-originals"))
+        if not name.lower().endswith((".json", ".html")):
+            raise UsageError(messages.REPORT_SUFFIX.format(name))
+        with contextlib.suppress(OSError, ValueError):  # one that does not exist; a NUL in the name
+            if os.path.samefile(name, self._line.parameters[0]):
+                raise UsageError(messages.REPORT_IS_INPUT)
 
     def option(self, block: Block) -> Option:
         """The choice of a block that has a default."""

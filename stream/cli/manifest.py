@@ -39,6 +39,7 @@ _UNUSABLE = (
     "--tag",
     "--tag-file",
     "--verify-originals",
+    "--report",
     "--format-old",
     "--format-dcmtk",
 )

@@ -88,14 +88,31 @@ async def _verify(job: Job) -> ExitCode:
         return await _verify_originals(job)
     from .. import verify
 
-    report = await verify(_source(job), inspect=False, **verification_options(job))
+    report_file = job.evaluation.single("--report")
+    report = await verify(_source(job), inspect=report_file is not None, **verification_options(job))
     log.COMMAND.info(messages.VERIFYING)
     floor = log.COMMAND.getEffectiveLevel()
     for level, text in listing.lines(report, job.dictionary, details=log.shows(logging.INFO), floor=floor):
         log.COMMAND.log(level, text)
     for text in _violations(report):
         log.COMMAND.error(text)
+    if report_file is not None and not await _write_report(report, report_file, job):
+        return ExitCode.CANNOT_WRITE_OUTPUT
     return listing.exit_code(report)
+
+
+async def _write_report(report: VerificationReport, file: str, job: Job) -> bool:
+    """Write a report; False, and told, if that fails."""
+    from .. import write_report
+    from .usage import VERSION
+
+    name = None if job.source == messages.STANDARD_STREAM else job.source
+    try:
+        await write_report(report, file, name=name, version=VERSION, dictionary=job.dictionary)
+    except errors.SinkError as error:
+        log.COMMAND.critical(messages.WRITING.format(text=error.message, name=file))
+        return False
+    return True
 
 
 def _violations(report: VerificationReport) -> Iterator[str]:

@@ -728,6 +728,20 @@ DEMANDS = Block(
             note="verification: exit code 101 if it is not fulfilled; see [policies.md](policies.md)",
             added=True,
         ),
+        Option(
+            "",
+            "--report",
+            (
+                "write a report of the verification to file:",
+                "for people (.html) or programs (.json)",
+            ),
+            1,
+            FILE_NAME,
+            only_with=VERIFY,
+            kind=Kind.SINGLE,
+            note="see [report.md](report.md)",
+            added=True,
+        ),
     ),
 )
 

@@ -400,6 +400,11 @@ def _open_path(path: str, durable: bool) -> ThreadSink:
         raise _failed(error if isinstance(error, OSError) else OSError(errno.EINVAL, str(error)), path) from error
 
 
+def open_file_sink(path: str) -> ThreadSink:
+    """Open a path, in a worker thread; raises SinkError. For a file that is made whole in memory."""
+    return _open_path(path, False)
+
+
 def name_of(target: Target) -> str:
     """What messages call a target."""
     if isinstance(target, StandardOutput):

@@ -249,6 +249,14 @@ def test_findings_inside_items_have_their_path() -> None:
     ]
 
 
+@pytest.mark.parametrize(("behind", "kinds"), [(b"", []), (b"\0", []), (b"a", ["TRAILING_DATA"]), (b"\0\0", ["TRAILING_DATA"])])
+def test_a_deflated_data_set_may_be_padded(behind: bytes, kinds: list[str]) -> None:
+    """With one NUL (PS3.5 A.5)."""
+    data = file(DEFLATED_BODY + behind, header=meta(syntax=DEFLATED))
+    for blocks in ([data], [data[place : place + 1] for place in range(len(data))]):
+        assert [finding.kind.name for finding in inspect(data, blocks=blocks).findings] == kinds
+
+
 def test_correct_group_lengths_are_no_finding() -> None:
     group = short(0x00100010, b"PN", b"A^B ")
     body = short(0x00080016, b"UI", b"1.2.3\0") + short(0x00100000, b"UL", len(group).to_bytes(4, "little")) + group

@@ -33,7 +33,8 @@ class Attack(NamedTuple):
     """What is made of an object, and what has to be said about it.
 
     `verdict`: OK, corrupted, untrusted, unreadable, unsigned or another word of the first signature that is not OK.
-    `refused`: the policies that refuse it. `covered`: the level; `findings`: that must be there; `reason`: what the levels have to name.
+    `refused`: the policies that refuse it. `covered`: the level; `findings`: all there are;
+    `reason`: what the levels have to name.
     """
 
     make: Callable[[], bytes]
@@ -220,8 +221,9 @@ ATTACKS: Final[dict[str, Attack]] = {
 def reported(attack: Attack, **options: Any) -> VerificationReport:
     """What the library says."""
     if attack.stamped:
-        options |= {"trust": timestamp_trust(), "at": datetime(2026, 11, 22, 14, tzinfo=UTC)}
-    return anyio.run(partial(verify, attack.make(), **({"trust": dcmtk.trust(), "require_signature": False} | options)))
+        options["at"] = datetime(2026, 11, 22, 14, tzinfo=UTC)
+    trust = timestamp_trust() if attack.stamped else dcmtk.trust()
+    return anyio.run(partial(verify, attack.make(), trust=trust, require_signature=False, **options))
 
 
 def word(report: VerificationReport) -> str:
