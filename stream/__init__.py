@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     from .policies import Policy, Strength
     from .policy_checks import PolicyOutcome, Violation
     from .receipts import RemovalReport, SigningReceipt
-    from .report_files import write_report
     from .removing import RemovalStream, open_remover, remove, remove_all
+    from .report_files import write_report
     from .reports import (
         Coverage,
         Purpose,

@@ -41,7 +41,7 @@ def page(data: dict[str, Any]) -> str:
     sections = (_verdict(data), _policy(data), _map(data), _findings(data), _signatures(data), _limits())
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; style-src \'{_hash(STYLE)}\'">\n'
+        f"<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src '{_hash(STYLE)}'\">\n"
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n<meta name="referrer" content="no-referrer">\n'
         f"<title>Verification of {shown(source)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
         f"<header><p>{shown(data['program'])} · verified at {shown(data['verified_at'])}</p><h1>{shown(source)}</h1></header>\n"
@@ -130,7 +130,15 @@ def _map(data: dict[str, Any]) -> str:
 
 
 def _entry(entry: dict[str, Any]) -> tuple[object, ...]:
-    where = entry["path"] if entry["location"] else "main data set" if entry["tag"] else "outside the data set"
+    where = (
+        entry["path"]
+        if entry["location"]
+        else entry["part"]
+        if entry["part"] != "data element"
+        else "main data set"
+        if entry["tag"]
+        else "outside the data set"
+    )
     return (entry_text(entry), entry["vr"], where, entry["offset"], f"{entry['size']:,}", _numbers(entry["protected_by"]))
 
 

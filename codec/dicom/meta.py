@@ -18,7 +18,7 @@ from .values import normal_value
 CLASS_UID = "2.25.191447612316498373561347830463735427842"
 """Implementation Class UID of this implementation."""
 
-VERSION_NAME = "DCMSIGN_040"
+VERSION_NAME = "DCMSIGN_050"
 """Implementation Version Name of this implementation."""
 
 GENERIC_SOP_CLASS = "1.2.276.0.7230010.3.1.0.1"

@@ -9,8 +9,8 @@ from . import messages
 from .option_table import PARAMETERS, SECTIONS
 from .options import Block, Option
 
-VERSION = "0.4.0"
-RELEASED = "2026-11-22"
+VERSION = "0.5.0"
+RELEASED = "2026-11-23"
 
 DESCRIPTION_COLUMN = 33
 """Width in front of every description."""

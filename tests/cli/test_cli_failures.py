@@ -127,4 +127,4 @@ def test_version_is_that_of_the_distribution() -> None:
 
 
 def test_header() -> None:
-    assert usage.header() == "$dcmsign: dcmsign v0.4.0 2026-11-22 $"
+    assert usage.header() == "$dcmsign: dcmsign v0.5.0 2026-11-23 $"

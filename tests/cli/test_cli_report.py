@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from tests.cli.conftest import Bench
 
+ROOT = Path(__file__).parents[2]
 TRUSTED = ("--verify", "+cf", "cert.pem")
 
 
@@ -54,3 +58,7 @@ def test_cannot_be_written(bench: Bench) -> None:
     outcome = bench.ours(*TRUSTED, "--report", "none/r.json", "signed.dcm")
     assert outcome.code == bench.ours("--sign", "key.pem", "cert.pem", "in.dcm", "none/out.dcm").code
     assert "none/r.json" in outcome.err
+
+
+def test_findings_page() -> None:
+    subprocess.run([sys.executable, "-m", "tools.generate_findings", "--check"], cwd=ROOT, check=True)
