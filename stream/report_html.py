@@ -86,8 +86,14 @@ def _verdict(data: dict[str, Any]) -> str:
         word, kind = "There is no signature", "ok" if data["ok"] else "bad"
     elif data["ok"]:
         word, kind = "No signature was refused", "ok"
+    elif data["levels"]["intact"]["reached"] and data["levels"]["trusted"]["reached"] is None:
+        word, kind = "Intact, but nobody said whom to trust", "bad"
+    elif data["levels"]["intact"]["reached"] and not data["levels"]["trusted"]["reached"]:
+        word, kind = "Intact, but not trusted", "bad"
+    elif data["levels"]["intact"]["reached"]:
+        word, kind = "Intact and trusted, but not accepted", "bad"
     else:
-        word, kind = "Verification failed", "bad"
+        word, kind = "Not intact", "bad"
     profile = data["missing_profile"]
     missing = f"<p>No signature fulfils the profile {shown(profile)}.</p>" if profile else ""
     return _section("Verdict", f'<p class="verdict {kind}">{word}</p>{missing}{_levels(data["levels"])}')

@@ -27,7 +27,7 @@ def require_peer(name: str) -> str:
     """The path of the program `name`; without it the calling test is skipped or, where peers are required, fails."""
     path = find_peer(name)
     if path is None:
-        message = f"{name} is not installed (Debian package: {'openssl' if name == 'openssl' else 'dcmtk'})"
+        message = f"{name} is not installed (Debian package: {name if name in ('openssl', 'chromium') else 'dcmtk'})"
         if REQUIRED:
             pytest.fail(message)
         pytest.skip(message)

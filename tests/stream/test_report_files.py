@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from copy import deepcopy
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import anyio
+import jsonschema
 import pytest
 from dcmsign.stream import Trust, verify, write_report
 
+from tests.peers import require_peer
 from tests.stream.crafted import BODY, signed_object
 from tests.stream.material import MAC_VECTORS, element, meta
 
@@ -23,7 +24,6 @@ HOSTILE = "<script>alert(1)</script>\"'\u202e"
 
 
 def problems(data: Any) -> list[str]:
-    jsonschema = pytest.importorskip("jsonschema")
     checker = jsonschema.Draft202012Validator
     checker.check_schema(SCHEMA)
     return [error.message for error in checker(SCHEMA).iter_errors(data)]
@@ -97,12 +97,39 @@ async def test_many_parts(tmp_path: Path) -> None:
     assert page.count('<g class="part') <= 250
 
 
-@pytest.mark.skipif(shutil.which("chromium") is None, reason="no chromium")
+@pytest.mark.parametrize(
+    ("tampered", "trusted", "word"),
+    [
+        (False, True, "No signature was refused"),
+        (False, False, "Intact, but nobody said whom to trust"),
+        (False, None, "Intact, but not trusted"),
+        (True, True, "Not intact"),
+    ],
+)
+async def test_the_verdict_in_words(tampered: bool, trusted: bool | None, word: str, tmp_path: Path) -> None:
+    data = (MAC_VECTORS / "explicit-short.signed.dcm").read_bytes()
+    if tampered:
+        place = data.index(b"PN") + 6
+        data = data[:place] + bytes((data[place] ^ 1,)) + data[place + 1 :]
+    anchors = {True: ["cert-rsa.pem"], False: [], None: ["cert-dsa.pem"]}[trusted]
+    page = await written(data, tmp_path, ".html", trust=Trust.load(trusted=[MAC_VECTORS / name for name in anchors]))
+    found = re.search(r'<p class="verdict [a-z]+">([^<]+)</p>', page)
+    assert found
+    assert found[1] == word
+
+
+async def test_nothing_is_loaded_from_anywhere(tmp_path: Path) -> None:
+    page = await written(MAC_VECTORS / "second-signature.signed.dcm", tmp_path, ".html")
+    assert not re.search(r"""\b(src|href|action|srcset|data)\s*=|url\((?!"?#)|@import|<(script|link|iframe|object|embed|base)\b""", page)
+
+
 async def test_in_a_browser(tmp_path: Path) -> None:
+    chromium = require_peer("chromium")
     await written(MAC_VECTORS / "explicit-short.signed.dcm", tmp_path, ".html")
     flags = ["--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}", "--enable-logging=stderr"]
+    flags.append("--host-resolver-rules=MAP * ~NOTFOUND")
     file = (tmp_path / "report.html").as_uri()
-    done = await anyio.run_process(["chromium", *flags, "--dump-dom", file])
+    done = await anyio.run_process([chromium, *flags, "--dump-dom", file])
     assert b"CONSOLE" not in done.stderr
     assert re.search(r'class="verdict', done.stdout.decode())
     widths = [float(width) for width in re.findall(r'<rect x="[0-9.]+" y="0" width="([0-9.]+)"', done.stdout.decode())]
