@@ -13,7 +13,6 @@ from ..codec.dicom.syntaxes import TransferSyntax
 from ..codec.errors import (
     CryptoFailure,
     NoMacIdLeft,
-    NothingToSign,
     SigningError,
     UnsuitableDataset,
     UnsupportedKey,
@@ -94,8 +93,6 @@ class NewSignature(Generic[AnySurvey]):
         tags = self._select()
         purpose = self._purpose()
         self._check_contents()
-        if not tags and request.tags is None:
-            raise NothingToSign("no data element can be signed")  # a signature of nothing never verifies
         if len(tags) > MAX_SIGNED_ELEMENTS:
             raise SigningError(f"{len(tags)} data elements to sign, Data Elements Signed holds {MAX_SIGNED_ELEMENTS}")
         mac_id = free_mac_id(survey.level.mac_ids())
