@@ -154,7 +154,7 @@ def peer_outcome(path: Path, *options: str, environment: Mapping[str, str] | Non
 async def own_outcome(source: Path | bytes, stream_format: StreamFormat = StreamFormat.STANDARD) -> Outcome:
     """Verify with this library."""
     try:
-        report = await verify(source, trust=trust(), stream_format=stream_format)
+        report = await verify(source, trust=trust(), stream_format=stream_format, inspect=False)
     except FormatError as error:
         return Outcome("refused", detail=f"{type(error).__name__}: {error.message}")
     except Error as error:
